@@ -1,0 +1,264 @@
+// Records dispatches and copies once; `build` plans memory, compiles pipelines and makes bind groups: a Program to replay.
+import { GpuError, ShapeError } from "../errors.ts";
+import { type Gpu } from "./device.ts";
+import { type Binding, type Kernel, packUniform, type UniformField } from "./kernel.ts";
+import { planSlots } from "./memory.ts";
+import { PipelineCache } from "./pipelines.ts";
+import { type Command, Program } from "./program.ts";
+import { Tensor, type TensorOptions } from "./tensor.ts";
+
+/** Counts in use in one replay, and whatever else the step uniform carries: learning rate, seed, ... */
+export type StepValues = Readonly<Record<string, number>>;
+
+/** Workgroups of a dispatch: a number is folded over y past the adapter's limit; a function is asked at each replay. */
+export type Groups = number | readonly [number, number, number];
+
+/** A tensor's rows as texels of an rgba32float texture, copied at the point of recording. */
+export class TextureOperand {
+  texture: GPUTexture | undefined;
+  constructor(readonly source: Tensor, readonly rows: number, readonly texels: number) {}
+}
+
+export interface Dispatch {
+  /** Bindings the kernel only reads, by their WGSL names. */
+  read?: Readonly<Record<string, Tensor | TextureOperand>>;
+  /** Bindings the kernel writes (or reads and writes), by their WGSL names. */
+  write?: Readonly<Record<string, Tensor>>;
+  /** Fields of the kernel's `Size` uniform. */
+  size?: Readonly<Record<string, number>>;
+  /** Override constants. */
+  constants?: Readonly<Record<string, number>>;
+  groups: Groups | ((step: StepValues) => Groups);
+  /** Floating-point operations at full capacity, for splitting submits and for the benchmark. */
+  flops?: number;
+}
+
+interface Lives {
+  first: number;
+  last: number;
+}
+
+/** Collects commands. Not reusable after `build`. */
+export class Recorder {
+  readonly #entries:
+    ({ kernel: Kernel; entry: string; at: Dispatch } | { texture: TextureOperand } | { clear: Tensor })[] = [];
+  readonly #lives = new Map<Tensor | TextureOperand, Lives>();
+  readonly #kept = new Set<Tensor>();
+
+  constructor(readonly gpu: Gpu) {}
+
+  /** A tensor whose memory the plan decides. */
+  tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
+    const tensor = new Tensor(shape, options);
+    if (tensor.bytes > this.gpu.limits.maxStorageBufferBindingSize) {
+      throw new ShapeError(
+        `Cannot record ${tensor.label || "a tensor"} of shape [${shape}]: one binding of this adapter holds ` +
+          `${this.gpu.limits.maxStorageBufferBindingSize} bytes: lower --batch-tokens`,
+      );
+    }
+    return tensor;
+  }
+
+  /** Keeps a planned tensor's memory to itself, so that it can be uploaded before or read after a replay. */
+  keep(tensor: Tensor): Tensor {
+    this.#kept.add(tensor);
+    return tensor;
+  }
+
+  /** Whether `texture` would accept this tensor: rows must be a multiple of 256 bytes and fit the adapter's texture size. */
+  texturable(tensor: Tensor): boolean {
+    const rows = tensor.shape[0], width = tensor.size / rows, limit = this.gpu.limits.maxTextureDimension2D;
+    return tensor.dtype === "f32" && width % 64 === 0 && width / 4 <= limit && rows <= limit;
+  }
+
+  /** Copies the tensor, as it is at this point of the recording, into a texture of [rows, width / 4] texels. */
+  texture(tensor: Tensor): TextureOperand {
+    if (!this.texturable(tensor)) {
+      throw new ShapeError(
+        `Cannot copy ${tensor.label} of shape [${tensor.shape}] into a texture: rows must be 64n floats`,
+      );
+    }
+    const rows = tensor.shape[0];
+    const operand = new TextureOperand(tensor, rows, tensor.size / rows / 4);
+    this.#touch(tensor);
+    this.#touch(operand);
+    this.#entries.push({ texture: operand });
+    return operand;
+  }
+
+  clear(tensor: Tensor): void {
+    this.#touch(tensor);
+    this.#entries.push({ clear: tensor });
+  }
+
+  /**
+   * Records one dispatch.
+   *
+   * @throws {GpuError} if a binding is unknown to the kernel, or declared with another access than used here
+   */
+  run(kernel: Kernel, entry: string, at: Dispatch): void {
+    const where = `${kernel.label}.${entry}`;
+    const check = (name: string, wanted: Binding["access"]) => {
+      const binding = kernel.bindings.get(name);
+      if (!binding) throw new GpuError(`Cannot record ${where}: the kernel declares no binding "${name}"`);
+      if (binding.access !== wanted) {
+        throw new GpuError(
+          `Cannot record ${where}: binding "${name}" is declared ${binding.access}, used as ${wanted}`,
+        );
+      }
+    };
+    for (const [name, operand] of Object.entries(at.read ?? {})) {
+      check(name, operand instanceof TextureOperand ? "texture" : "read");
+      this.#touch(operand);
+    }
+    for (const [name, tensor] of Object.entries(at.write ?? {})) {
+      check(name, "write");
+      this.#touch(tensor);
+    }
+    this.#entries.push({ kernel, entry, at });
+  }
+
+  #touch(operand: Tensor | TextureOperand): void {
+    const now = this.#entries.length;
+    const lives = this.#lives.get(operand);
+    if (lives) lives.last = now;
+    else this.#lives.set(operand, { first: now, last: now });
+  }
+
+  /**
+   * Plans memory and makes the Program, which owns the memory it planned.
+   *
+   * @param stepFields the struct of the `step` uniform that all kernels of the program share
+   * @param poison fills planned memory with NaN, so that a test sees whoever reads what nobody wrote
+   */
+  build(pipelines: PipelineCache, stepFields: readonly UniformField[], { poison = false } = {}): Program {
+    const { device } = this.gpu;
+    const owned: (GPUBuffer | GPUTexture)[] = [];
+    const bytes = this.#placeTensors(owned, poison) + this.#placeTextures(owned);
+
+    const dispatches = this.#entries.filter((e) => "kernel" in e);
+    const sizes = new Map<typeof dispatches[number], { offset: number; bytes: ArrayBuffer }>();
+    let uniformBytes = 256;
+    for (const entry of dispatches) {
+      if (!entry.at.size) continue;
+      const fields = entry.kernel.structs.get("Size");
+      const where = `${entry.kernel.label}.${entry.entry}`;
+      if (!fields) throw new GpuError(`Cannot record ${where}: the kernel has no struct Size`);
+      const data = packUniform(fields, entry.at.size, where);
+      sizes.set(entry, { offset: uniformBytes, bytes: data });
+      uniformBytes += Math.ceil(data.byteLength / 256) * 256;
+    }
+    const step = device.createBuffer({
+      label: "step",
+      size: Math.max(256, Math.ceil(stepFields.length / 4) * 16),
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    const uniforms = device.createBuffer({
+      label: "sizes",
+      size: uniformBytes,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    owned.push(step, uniforms);
+    const packed = new Uint8Array(uniformBytes);
+    for (const { offset, bytes } of sizes.values()) packed.set(new Uint8Array(bytes), offset);
+    device.queue.writeBuffer(uniforms, 0, packed);
+
+    const commands = this.#entries.map((entry): Command => {
+      if ("texture" in entry) return { kind: "texture", operand: entry.texture };
+      if ("clear" in entry) return { kind: "clear", tensor: entry.clear };
+      const { kernel, at } = entry;
+      const resources = new Map<string, GPUBindingResource>();
+      for (const [name, operand] of Object.entries({ ...at.read, ...at.write })) {
+        resources.set(
+          name,
+          operand instanceof TextureOperand ? operand.texture!.createView() : operand.region!,
+        );
+      }
+      const size = sizes.get(entry);
+      if (size) resources.set("size", { buffer: uniforms, offset: size.offset, size: size.bytes.byteLength });
+      if (kernel.bindings.has("step")) resources.set("step", { buffer: step });
+      const { pipeline, layout } = pipelines.get(kernel, entry.entry, [...resources.keys()], at.constants ?? {});
+      const bindGroup = device.createBindGroup({
+        label: kernel.label,
+        layout,
+        entries: [...resources].map(([name, resource]) => ({ binding: kernel.bindings.get(name)!.index, resource })),
+      });
+      return {
+        kind: "dispatch",
+        label: `${kernel.label}.${entry.entry}`,
+        pipeline,
+        bindGroup,
+        groups: at.groups,
+        flops: at.flops ?? 0,
+      };
+    });
+    return new Program(this.gpu, commands, { step, stepFields, owned, bytes });
+  }
+
+  #placeTensors(owned: (GPUBuffer | GPUTexture)[], poison: boolean): number {
+    const { device } = this.gpu;
+    const planned = [...this.#lives].filter((e): e is [Tensor, Lives] => e[0] instanceof Tensor && e[0].planned);
+    const end = this.#entries.length;
+    const plan = planSlots(
+      planned.map(([tensor, lives]) => ({
+        bytes: Math.ceil(tensor.bytes / 256) * 256,
+        first: this.#kept.has(tensor) ? 0 : lives.first,
+        last: this.#kept.has(tensor) ? end : lives.last,
+      })),
+    );
+    const buffers = plan.slotBytes.map((size, i) =>
+      device.createBuffer({
+        label: `slot ${i}`,
+        size,
+        usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      })
+    );
+    owned.push(...buffers);
+    if (poison) {
+      for (const buffer of buffers) {
+        device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+      }
+    }
+    planned.forEach(([tensor], i) => {
+      tensor.region = { buffer: buffers[plan.slot[i]], offset: 0, size: tensor.bytes };
+    });
+    return plan.slotBytes.reduce((a, b) => a + b, 0);
+  }
+
+  /** Textures share by lifetime like buffers, but only among equal sizes. */
+  #placeTextures(owned: (GPUBuffer | GPUTexture)[]): number {
+    const bySize = new Map<string, [TextureOperand, Lives][]>();
+    for (const [operand, lives] of this.#lives) {
+      if (!(operand instanceof TextureOperand)) continue;
+      const key = `${operand.rows}x${operand.texels}`;
+      bySize.set(key, [...(bySize.get(key) ?? []), [operand, lives]]);
+    }
+    let total = 0;
+    for (const operands of bySize.values()) {
+      const [{ rows, texels }] = operands[0];
+      const plan = planSlots(operands.map(([, { first, last }]) => ({ bytes: rows * texels * 16, first, last })));
+      const textures = plan.slotBytes.map((bytes) => {
+        total += bytes;
+        return this.gpu.device.createTexture({
+          size: [texels, rows],
+          format: "rgba32float",
+          usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.TEXTURE_BINDING,
+        });
+      });
+      owned.push(...textures);
+      operands.forEach(([operand], i) => operand.texture = textures[plan.slot[i]]);
+    }
+    return total;
+  }
+}
+
+/** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */
+export function ownedTensor(gpu: Gpu, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  const bytes = shape.reduce((a, b) => a * b, 1) * 4;
+  const buffer = gpu.device.createBuffer({
+    label: options.label ?? "",
+    size: Math.ceil(bytes / 256) * 256,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+  return new Tensor(shape, options, { buffer, offset: 0, size: bytes });
+}

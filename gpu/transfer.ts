@@ -1,0 +1,44 @@
+// Bytes to and from the GPU outside a Program: uploads are enqueued at once, read-backs wait for the queue.
+import { GpuError, ShapeError } from "../errors.ts";
+import { type Gpu } from "./device.ts";
+import { type Tensor } from "./tensor.ts";
+
+/** Writes `data` at the start of the tensor; later rows keep what they hold. */
+export function upload(gpu: Gpu, tensor: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+  if (!tensor.region) throw new GpuError(`Cannot upload to ${tensor.label}: it has no memory yet`);
+  if (data.length > tensor.size) {
+    throw new ShapeError(`Cannot upload ${data.length} values to ${tensor.label} of shape [${tensor.shape}]`);
+  }
+  gpu.device.queue.writeBuffer(tensor.region.buffer, tensor.region.offset, data);
+}
+
+/** Reads tensors back in one wait (a map costs 10 ms or more in Deno, whatever its size). */
+export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
+  const offsets: number[] = [];
+  let bytes = 0;
+  for (const tensor of tensors) {
+    if (!tensor.region) throw new GpuError(`Cannot read ${tensor.label}: it has no memory yet`);
+    offsets.push(bytes);
+    bytes += Math.ceil(tensor.bytes / 256) * 256;
+  }
+  const staging = gpu.device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  try {
+    const encoder = gpu.device.createCommandEncoder();
+    tensors.forEach(({ region, bytes }, i) => {
+      encoder.copyBufferToBuffer(region!.buffer, region!.offset, staging, offsets[i], bytes);
+    });
+    gpu.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const mapped = staging.getMappedRange();
+    const results = tensors.map(({ bytes }, i) => new Float32Array(mapped.slice(offsets[i], offsets[i] + bytes)));
+    gpu.check();
+    return results;
+  } finally {
+    staging.destroy();
+  }
+}
+
+/** Reads one tensor back. */
+export async function readTensor(gpu: Gpu, tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+  return (await readTensors(gpu, [tensor]))[0];
+}

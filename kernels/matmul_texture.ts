@@ -1,0 +1,131 @@
+// Matmul whose operands are textures, for adapters where a texel costs less than a storage load (Mesa's CPU adapter).
+//
+//   NT  out[m, n] = sum_k a[m, k] * b[n, k]     forward: y = x W^T
+//   NN  out[m, n] = sum_k a[m, k] * b[k, n]     backward by the input: dx = dy W
+//   TN  out[m, n] = sum_k a[k, m] * b[k, n]     backward by the weight: dW = dy^T x
+//
+// The WGSL is generated because Naga does not unroll loops: one invocation keeps `rows` x `columns` vec4f sums in named
+// variables, which no hand would write eight times. Every sum runs over k in ascending order, whatever the tile, so a row's
+// result does not depend on where the row lies.
+import gelu from "./gelu.wgsl" with { type: "text" };
+import { type Kernel } from "../gpu/kernel.ts";
+import { stepKernel } from "./step.ts";
+
+export type MatmulForm = "NN" | "NT" | "TN";
+
+/** The tile of one invocation and the shape of its group. */
+export interface TextureTile {
+  /** Output rows of one invocation; a multiple of 4 for TN. */
+  rows: number;
+  /** Output columns of one invocation, in vec4f. */
+  columns: number;
+  /** Invocations of a group along columns and along rows. */
+  group: readonly [number, number];
+}
+
+/** What is done with a sum before it is stored. */
+export interface Epilogue {
+  /** Adds `bias` [N]. */
+  bias: boolean;
+  /** Stores the sum in `pre` and applies GELU. */
+  gelu: boolean;
+}
+
+const cache = new Map<string, Kernel>();
+
+/** The kernel of one form, tile and epilogue; entry point `main`. */
+export function textureMatmulKernel(form: MatmulForm, tile: TextureTile, epilogue: Epilogue): Kernel {
+  const key = JSON.stringify([form, tile, epilogue]);
+  let kernel = cache.get(key);
+  if (!kernel) cache.set(key, kernel = stepKernel(`matmul_texture_${form}`, generate(form, tile, epilogue)));
+  return kernel;
+}
+
+function times(n: number, line: (i: number) => string): string {
+  return Array.from({ length: n }, (_, i) => line(i)).join("\n");
+}
+
+function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilogue: Epilogue): string {
+  const sum = (r: number, c: number) => `s${r}_${c}`;
+  const eachSum = (line: (r: number, c: number) => string) => times(rows, (r) => times(columns, (c) => line(r, c)));
+  return `${epilogue.gelu ? gelu : ""}
+struct Size { M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32 }
+@group(0) @binding(0) var a: texture_2d<f32>;
+@group(0) @binding(1) var b: texture_2d<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<vec4f>;" : ""}
+${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<vec4f>;" : ""}
+@group(0) @binding(5) var<uniform> size: Size;
+@group(0) @binding(6) var<uniform> step: Step;
+
+fn store(row: u32, column: u32, sum: vec4f) {
+  let at = row * (size.N / 4u) + column;
+  var v = sum;
+  ${epilogue.bias ? "v += bias[column];" : ""}
+  ${epilogue.gelu ? "pre[at] = v;\n  v = gelu(size.gelu, v);" : ""}
+  if (size.accumulate != 0u) { v += out[at]; }
+  out[at] = v;
+}
+
+@compute @workgroup_size(${group[0]}, ${group[1]})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let M = live_rows(size.rowSource, size.M);
+  let m = id.y * ${rows}u;
+  let n = id.x * ${columns}u;
+  if (m >= M || n >= size.N / 4u) { return; }
+  ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
+  ${form === "NT" ? sumNT(rows, columns, sum) : form === "NN" ? sumNN(rows, columns, sum) : sumTN(rows, columns, sum)}
+  ${
+    times(columns, (c) => `
+  if (n + ${c}u < size.N / 4u) {
+    ${times(rows, (r) => `if (m + ${r}u < M) { store(m + ${r}u, n + ${c}u, ${sum(r, c)}); }`)}
+  }`)
+  }
+}
+`;
+}
+
+type SumName = (r: number, c: number) => string;
+
+function sumNT(rows: number, columns: number, sum: SumName): string {
+  return `
+  for (var k = 0u; k < size.K / 4u; k++) {
+    ${times(rows, (r) => `let a${r} = textureLoad(a, vec2u(k, m + ${r}u), 0);`)}
+    ${
+    times(columns * 4, (j) =>
+      `{
+      let w = textureLoad(b, vec2u(k, n * 4u + ${j}u), 0);
+      ${times(rows, (r) => `${sum(r, j >> 2)}.${"xyzw"[j & 3]} += dot(a${r}, w);`)}
+    }`)
+  }
+  }`;
+}
+
+function sumNN(rows: number, columns: number, sum: SumName): string {
+  return `
+  for (var k = 0u; k < size.K / 4u; k++) {
+    ${times(rows, (r) => `let a${r} = textureLoad(a, vec2u(k, m + ${r}u), 0);`)}
+    ${
+    times(columns * 4, (j) =>
+      `{
+      let w = textureLoad(b, vec2u(n + ${j >> 2}u, k * 4u + ${j & 3}u), 0);
+      ${times(rows, (r) => `${sum(r, j >> 2)} += a${r}.${"xyzw"[j & 3]} * w;`)}
+    }`)
+  }
+  }`;
+}
+
+function sumTN(rows: number, columns: number, sum: SumName): string {
+  return `
+  let K = live_rows(size.sumSource, size.K);
+  for (var k = 0u; k < K; k++) {
+    ${times(columns, (c) => `let w${c} = textureLoad(b, vec2u(n + ${c}u, k), 0);`)}
+    ${
+    times(rows / 4, (q) =>
+      `{
+      let g = textureLoad(a, vec2u(m / 4u + ${q}u, k), 0);
+      ${times(4, (j) => times(columns, (c) => `${sum(q * 4 + j, c)} += g.${"xyzw"[j]} * w${c};`))}
+    }`)
+  }
+  }`;
+}

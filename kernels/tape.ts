@@ -1,0 +1,99 @@
+// A tape at record time: operations record their forward dispatches at once and push how to record their backward.
+//
+// The rule for gradients, stated once:
+// - a parameter's gradient always ADDS: micro-batches accumulate into it, the optimizer clears it after its step;
+// - an activation's gradient is OVERWRITTEN by its first contribution in backward order and ADDED to by later ones, so that
+//   its memory needs no clearing. `grad()` says which, and every kernel obeys through a uniform named `accumulate`;
+// - rows beyond the live count of any gradient are dead, and no kernel may read them.
+import { GpuError, ShapeError } from "../errors.ts";
+import { type Dispatch, type Recorder, type TextureOperand } from "../gpu/recorder.ts";
+import { type Kernel } from "../gpu/kernel.ts";
+import { type Live, type Tensor } from "../gpu/tensor.ts";
+import { type Schedules } from "./schedules.ts";
+
+/** Where a contribution to a gradient goes. */
+export interface GradientTarget {
+  tensor: Tensor;
+  /** 1: add to what is there; 0: overwrite. */
+  accumulate: 0 | 1;
+}
+
+export interface TapeOptions {
+  /** Gradient of each trainable parameter. Without it, nothing is differentiated. */
+  parameterGradients?: ReadonlyMap<Tensor, Tensor>;
+  schedules: Schedules;
+}
+
+export class Tape {
+  readonly schedules: Schedules;
+  readonly #parameterGradients: ReadonlyMap<Tensor, Tensor>;
+  readonly #gradients = new Map<Tensor, Tensor>();
+  readonly #backward: { output: Tensor; record: (gradient: Tensor) => void }[] = [];
+
+  constructor(readonly recorder: Recorder, options: TapeOptions) {
+    this.schedules = options.schedules;
+    this.#parameterGradients = options.parameterGradients ?? new Map();
+  }
+
+  /** Scratch memory that needs no gradient. */
+  tensor(shape: readonly number[], live?: Live, label = ""): Tensor {
+    return this.recorder.tensor(shape, { live, label });
+  }
+
+  /** The result of an operation on `inputs`: it needs a gradient where one of them does. */
+  output(
+    shape: readonly number[],
+    live: Live | undefined,
+    inputs: readonly (Tensor | undefined)[],
+    label = "",
+  ): Tensor {
+    const requiresGrad = inputs.some((input) => input !== undefined && this.needsGrad(input));
+    return this.recorder.tensor(shape, { live, label, requiresGrad });
+  }
+
+  run(kernel: Kernel, entry: string, at: Dispatch): void {
+    this.recorder.run(kernel, entry, at);
+  }
+
+  texture(tensor: Tensor): TextureOperand {
+    return this.recorder.texture(tensor);
+  }
+
+  needsGrad(x: Tensor): boolean {
+    return this.#parameterGradients.has(x) || (x.planned && x.requiresGrad);
+  }
+
+  /** Where to write the next contribution to the gradient of `x`; undefined where nobody wants it. */
+  grad(x: Tensor): GradientTarget | undefined {
+    const parameter = this.#parameterGradients.get(x);
+    if (parameter) return { tensor: parameter, accumulate: 1 };
+    if (!this.needsGrad(x)) return undefined;
+    const known = this.#gradients.get(x);
+    if (known) return { tensor: known, accumulate: 1 };
+    const tensor = this.recorder.tensor(x.shape, { live: x.live, label: `d ${x.label}` });
+    this.#gradients.set(x, tensor);
+    return { tensor, accumulate: 0 };
+  }
+
+  /** Gives `x` a gradient that an operation has written already: where the backward pass starts. */
+  setGrad(x: Tensor, gradient: Tensor): void {
+    if (x.size !== gradient.size) {
+      throw new ShapeError(`Cannot use [${gradient.shape}] as the gradient of [${x.shape}]`);
+    }
+    if (this.#gradients.has(x)) throw new GpuError(`Cannot set the gradient of ${x.label} twice`);
+    this.#gradients.set(x, gradient);
+  }
+
+  /** Registers how to record the backward of the operation that made `output`. */
+  onBackward(output: Tensor, record: (gradient: Tensor) => void): void {
+    if (output.requiresGrad) this.#backward.push({ output, record });
+  }
+
+  /** Records the backward of everything, last operation first; an output nobody differentiated is skipped. */
+  backward(): void {
+    for (const { output, record } of this.#backward.splice(0).reverse()) {
+      const gradient = this.#gradients.get(output);
+      if (gradient) record(gradient);
+    }
+  }
+}
