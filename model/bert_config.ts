@@ -1,0 +1,70 @@
+// BertConfig: the fields of a BERT config.json that change the mathematics, with Hugging Face's own defaults.
+// Mirrors configuration_bert.py of transformers; what we do not compute is refused by name.
+import type { ConfigFields } from "./config_fields.ts";
+
+/** The two forms of GELU: x * Phi(x), and its tanh approximation. */
+export type GeluForm = "erf" | "tanh";
+
+/** Hugging Face's names of one activation, by its form. */
+const geluForms = {
+  gelu: "erf",
+  gelu_python: "erf",
+  gelu_new: "tanh",
+  gelu_pytorch_tanh: "tanh",
+  gelu_python_tanh: "tanh",
+  gelu_fast: "tanh",
+  gelu_accurate: "tanh",
+} as const satisfies Record<string, GeluForm>;
+
+export interface BertConfig {
+  model_type: "bert";
+  vocab_size: number;
+  hidden_size: number;
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  intermediate_size: number;
+  hidden_act: keyof typeof geluForms;
+  hidden_dropout_prob: number;
+  attention_probs_dropout_prob: number;
+  /** Of the joint head; Hugging Face takes `hidden_dropout_prob` where it is absent, and so it is here. */
+  classifier_dropout: number;
+  max_position_embeddings: number;
+  type_vocab_size: number;
+  initializer_range: number;
+  layer_norm_eps: number;
+  pad_token_id: number;
+  position_embedding_type: "absolute";
+}
+
+/** Which GELU a configuration asks for. */
+export function geluForm(config: Pick<BertConfig, "hidden_act">): GeluForm {
+  return geluForms[config.hidden_act];
+}
+
+export function parseBertConfig(fields: ConfigFields): BertConfig {
+  const hidden_dropout_prob = fields.probability("hidden_dropout_prob", 0.1);
+  const config: BertConfig = {
+    model_type: "bert",
+    vocab_size: fields.count("vocab_size", 30522),
+    hidden_size: fields.count("hidden_size", 768),
+    num_hidden_layers: fields.count("num_hidden_layers", 12),
+    num_attention_heads: fields.count("num_attention_heads", 12),
+    intermediate_size: fields.count("intermediate_size", 3072),
+    hidden_act: fields.choice("hidden_act", "gelu", Object.keys(geluForms) as (keyof typeof geluForms)[]),
+    hidden_dropout_prob,
+    attention_probs_dropout_prob: fields.probability("attention_probs_dropout_prob", 0.1),
+    classifier_dropout: fields.probability("classifier_dropout", hidden_dropout_prob),
+    max_position_embeddings: fields.count("max_position_embeddings", 512),
+    type_vocab_size: fields.count("type_vocab_size", 2),
+    initializer_range: fields.positive("initializer_range", 0.02),
+    layer_norm_eps: fields.positive("layer_norm_eps", 1e-12),
+    pad_token_id: fields.count("pad_token_id", 0, 0),
+    position_embedding_type: fields.choice("position_embedding_type", "absolute", ["absolute"]),
+  };
+  fields.mustBeOff("is_decoder");
+  fields.mustBeOff("add_cross_attention");
+  if (config.hidden_size % config.num_attention_heads !== 0) {
+    throw fields.refuse("hidden_size", `must be a multiple of num_attention_heads, ${config.num_attention_heads}`);
+  }
+  return config;
+}

@@ -1,0 +1,47 @@
+// The `tiebreak` entry of config.json: what a run folder says about itself that Hugging Face's fields cannot.
+import { InputError } from "../errors.ts";
+import { ConfigFields } from "./config_fields.ts";
+import { isObject } from "./json_text.ts";
+
+export type Pairing = "joint" | "siamese";
+export type SiameseHead = "swap" | "concat";
+
+export interface TiebreakEntry {
+  pairing: Pairing;
+  /** Siamese only: the form of head.safetensors. */
+  head?: SiameseHead;
+  /** Name of the documented template that turned battles into tokens. */
+  template: string;
+  /** Tokens of one sequence, at most. */
+  max_tokens: number;
+}
+
+/** The entry of a config.json, checked; undefined where there is none. */
+export function parseTiebreakEntry(config: ConfigFields): TiebreakEntry | undefined {
+  const raw = config.get("tiebreak");
+  if (raw === undefined) return undefined;
+  if (!isObject(raw)) throw config.refuse("tiebreak", "must be an object", "use a folder that Tiebreak wrote");
+  const fields = new ConfigFields(`${config.path} entry "tiebreak"`, raw);
+  const pairing = fields.choice<Pairing | "">("pairing", "", ["joint", "siamese"]) as Pairing;
+  const template = fields.get("template");
+  if (typeof template !== "string" || template === "") {
+    throw fields.refuse("template", "must be the name of a template");
+  }
+  return {
+    pairing,
+    ...(pairing === "siamese" && {
+      head: fields.choice<SiameseHead | "">("head", "", ["swap", "concat"]) as SiameseHead,
+    }),
+    template,
+    max_tokens: fields.count("max_tokens", 0),
+  };
+}
+
+/** Refuses a siamese run as a joint model: its backbone never saw A and B together and it holds no classifier. */
+export function checkPairing(folder: string, config: { tiebreak?: TiebreakEntry }, pairing: Pairing): void {
+  if (pairing === "joint" && config.tiebreak?.pairing === "siamese") {
+    throw new InputError(
+      `Cannot open ${folder} as a joint model: its config.json says pairing is "siamese": leave --pairing joint out`,
+    );
+  }
+}
