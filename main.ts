@@ -1,0 +1,41 @@
+// The command line: picks the subcommand's file under cli/, and turns errors into one line and an exit code:
+// 0 done, 1 failed, 2 wrong usage or bad input. No other logic here.
+import { InputError, UsageError } from "./errors.ts";
+
+type Command = { run(args: string[]): Promise<void> };
+
+const commands: Record<string, () => Promise<Command>> = {
+  train: () => import("./cli/train.ts"),
+};
+
+async function main([name, ...args]: string[]): Promise<void> {
+  const command = Object.hasOwn(commands, name ?? "") ? commands[name] : undefined;
+  if (!command) {
+    throw new UsageError(
+      `Cannot run ${name === undefined ? "without a task" : `"${name}"`}: use one of ${
+        Object.keys(commands).join(", ")
+      }`,
+    );
+  }
+  // deno task runs in the folder of deno.json; the user's relative paths begin where the user is.
+  const folder = Deno.env.get("INIT_CWD");
+  if (folder) Deno.chdir(folder);
+  await (await command()).run(args);
+}
+
+/** Prints `error` as one line, with its stack only if asked for, and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof Deno.errors.BrokenPipe) return 0; // `tokenize | head`: the reader has had enough
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(message.replaceAll(/\s*\n\s*/g, " ").trim() || "Failed without a message: run again with --verbose");
+  if (Deno.args.includes("--verbose") && error instanceof Error) console.error(error.stack);
+  return error instanceof InputError || error instanceof UsageError ? 2 : 1;
+}
+
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    Deno.exit(report(error));
+  }
+}

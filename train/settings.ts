@@ -1,0 +1,134 @@
+// The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
+import { UsageError } from "../errors.ts";
+import { choice, integer, number, text, toggle, type Values } from "./flags.ts";
+
+export const defaultModel = "sentence-transformers/all-MiniLM-L6-v2";
+
+const data = "Data", model = "Model", size = "Size of a step", length = "Length and optimizer", run = "Run";
+
+export const trainFlags = {
+  data: text({ group: data, value: "FILE", help: "battles in Kaggle's layout", otherwise: "the built-in sample" }),
+  valid: text({ group: data, value: "FILE", help: "battles to validate on", otherwise: "a share of --data's prompts" }),
+  validFraction: number({ group: data, help: "share of the prompts held out", default: 0.1, min: 0, max: 0.9 }),
+  shuffle: toggle({ group: data, help: "keep the file's order instead of shuffling", default: true }),
+  swapAugment: toggle({
+    group: data,
+    help: "exchange A and B at random in each epoch",
+    otherwise: "on when the pairing is joint",
+  }),
+
+  model: text({ group: model, value: "FOLDER|ID", help: "folder or Hugging Face id", default: defaultModel }),
+  revision: text({ group: model, value: "REV", help: "branch, tag or commit on the Hub", otherwise: "main" }),
+  offline: toggle({ group: model, help: "use only what is on this disk", default: false, perRun: true }),
+  pairing: choice(["siamese", "joint"], {
+    group: model,
+    help: "each answer alone with the prompt, or both in one sequence",
+    otherwise: "siamese",
+  }),
+  head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
+  method: choice(["full", "head"], { group: model, help: "train every layer, or only the head", default: "full" }),
+  dropout: number({ group: model, help: "dropout at every site", otherwise: "as config.json", min: 0, max: 0.99 }),
+
+  batch: integer({ group: size, help: "battles of one optimizer step", default: 16, min: 1, max: 65536 }),
+  batchTokens: integer({
+    group: size,
+    help: "token budget of one micro-batch",
+    otherwise: "chosen for the adapter",
+    min: 1,
+    max: 1 << 24,
+  }),
+  maxTokens: integer({
+    group: size,
+    help: "tokens of one sequence",
+    otherwise: "512, or the model's positions if fewer",
+    min: 8,
+    max: 1 << 20,
+  }),
+  precision: choice(["f32"], { group: size, help: "storage of weights and activations", default: "f32" }),
+
+  epochs: number({ group: length, help: "passes over the data", default: 2, min: 0, max: 100000 }),
+  steps: integer({
+    group: length,
+    help: "optimizer steps, in place of --epochs; 0 writes the untrained model",
+    min: 0,
+  }),
+  lr: number({ group: length, help: "peak learning rate", otherwise: "5e-5 full, 1e-3 head", min: 0, max: 10 }),
+  schedule: choice(["linear", "cosine", "constant"], {
+    group: length,
+    help: "fall of the learning rate after warm-up",
+    default: "linear",
+  }),
+  warmup: number({ group: length, help: "share of the steps spent warming up", default: 0.1, min: 0, max: 1 }),
+  weightDecay: number({ group: length, help: "AdamW's decay", default: 0.01, min: 0, max: 10 }),
+  clip: number({ group: length, help: "largest gradient norm; 0 never clips", default: 1, min: 0 }),
+  labelSmoothing: number({ group: length, help: "weight spread over all outcomes", default: 0, min: 0, max: 1 }),
+  seed: integer({ group: length, help: "seed of every random choice", default: 42, min: 0, max: 2 ** 32 - 1 }),
+
+  out: text({ group: run, value: "FOLDER", help: "run folder", otherwise: "runs/<date and time>" }),
+  resume: toggle({ group: run, help: "go on from the checkpoint in --out", default: false, perRun: true }),
+  force: toggle({ group: run, help: "replace the run in --out", default: false, perRun: true }),
+  validateEvery: integer({ group: run, value: "STEPS", help: "validate", otherwise: "after each epoch", min: 1 }),
+  patience: integer({
+    group: run,
+    help: "stop after this many validations without a better one",
+    otherwise: "never",
+    min: 1,
+  }),
+  checkpointEvery: integer({
+    group: run,
+    value: "STEPS",
+    help: "write a checkpoint",
+    otherwise: "at each validation, and every 5 minutes",
+    min: 1,
+    perRun: true,
+  }),
+  logEvery: integer({
+    group: run,
+    value: "STEPS",
+    help: "read losses from the GPU",
+    default: 10,
+    min: 1,
+    max: 1000,
+    perRun: true,
+  }),
+};
+
+/** What the user typed, defaults of the table filled in. */
+export type TrainFlags = Values<typeof trainFlags>;
+
+/** Every setting of a run; nothing is left to be chosen but `batchTokens`, which the engine chooses. */
+export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "offline" | "out"> {
+  pairing: "siamese" | "joint";
+  swapAugment: boolean;
+  maxTokens: number;
+  lr: number;
+  dropout: number;
+}
+
+/** Fills in what depends on the model.
+ *  @throws {UsageError} if a flag does not suit the model or another flag */
+export function resolveSettings(
+  flags: TrainFlags,
+  config: { max_position_embeddings: number; hidden_dropout_prob: number },
+): TrainSettings {
+  const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
+  const positions = config.max_position_embeddings;
+  if (flags.maxTokens !== undefined && flags.maxTokens > positions) {
+    throw new UsageError(`Cannot use --max-tokens ${flags.maxTokens}: the model has ${positions} positions: lower it`);
+  }
+  const maxTokens = flags.maxTokens ?? Math.min(512, positions);
+  if (flags.batchTokens !== undefined && flags.batchTokens < maxTokens) {
+    throw new UsageError(
+      `Cannot use --batch-tokens ${flags.batchTokens}: one sequence may hold ${maxTokens} tokens: raise it or lower --max-tokens`,
+    );
+  }
+  const pairing = flags.pairing ?? "siamese";
+  return {
+    ...settings,
+    pairing,
+    maxTokens,
+    swapAugment: flags.swapAugment ?? pairing === "joint",
+    lr: flags.lr ?? (flags.method === "head" ? 1e-3 : 5e-5),
+    dropout: flags.dropout ?? config.hidden_dropout_prob,
+  };
+}
