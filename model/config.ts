@@ -20,6 +20,9 @@ export interface CommonConfig {
 /** Grows into a union as families are added. */
 export type ModelConfig = BertConfig & CommonConfig;
 
+/** Far above any classifier, far below what memory holds. */
+const maxLabels = 1_000_000;
+
 /** model_type -> its parser. A new architecture adds its line here. */
 const families = new Map<string, (fields: ConfigFields) => BertConfig>([
   ["bert", parseBertConfig],
@@ -58,6 +61,7 @@ function parseLabels(fields: ConfigFields): Record<number, string> {
   const labels = fields.get("id2label");
   if (labels === undefined) {
     const count = fields.count("num_labels", 2);
+    if (count > maxLabels) throw fields.refuse("num_labels", `must be at most ${maxLabels}`);
     return Object.fromEntries(Array.from({ length: count }, (_, id) => [id, `LABEL_${id}`]));
   }
   const names = typeof labels === "object" ? Object.entries(labels as JsonObject) : [];

@@ -1,0 +1,141 @@
+// Writes a trained model as a folder in Hugging Face layout: config.json, model.safetensors, the tokenizer's files, and
+// for siamese runs head.safetensors. A joint folder loads with AutoModelForSequenceClassification.
+import { join, resolve } from "node:path";
+import { ShapeError } from "../errors.ts";
+import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
+import type { ModelConfig } from "./config.ts";
+import type { FloatDtype } from "./float_formats.ts";
+import type { JsonObject } from "./json_text.ts";
+import { type TensorSource, writeSafetensors } from "./safetensors_write.ts";
+import type { TiebreakEntry } from "./tiebreak_entry.ts";
+import { canonicalName, headFile, weightsFile } from "./weights.ts";
+
+/** What a tokenizer may consist of, in any family. */
+export const tokenizerFiles = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.txt",
+  "vocab.json",
+  "merges.txt",
+  "tokenizer.model",
+  "spm.model",
+] as const;
+
+/** Names of the three outcomes, in the order of the logits: Kaggle's column names. */
+export const outcomeLabels = ["winner_model_a", "winner_model_b", "winner_tie"] as const;
+
+/** model_type -> class names, and the prefix of the backbone's tensors inside the joint class. */
+const architectures = new Map([
+  ["bert", { backbone: "BertModel", joint: "BertForSequenceClassification", prefix: "bert." }],
+]);
+
+/** How Hugging Face names the dtypes. */
+const torchDtypes: Record<FloatDtype, string> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+
+export interface ModelExport {
+  /** The folder to write into; it exists. */
+  folder: string;
+  /** The folder the model came from: gives the tokenizer's files. */
+  source: string;
+  /** The configuration the model was loaded with. */
+  config: ModelConfig;
+  entry: TiebreakEntry;
+  /** All tensors, by checkpoint name with or without the backbone's prefix; `head.…` are the siamese head. */
+  tensors: Iterable<TensorSource>;
+  /** @default {"F32"} */
+  dtype?: FloatDtype;
+}
+
+/** Writes or replaces the model's files, each one whole or not at all, config.json last. */
+export async function exportModel(model: ModelExport): Promise<void> {
+  const { folder, source, config, entry, dtype = "F32" } = model;
+  const all = [...model.tensors];
+  const head = all.filter(({ name }) => name.startsWith("head."));
+  const backbone = all.filter(({ name }) => !name.startsWith("head."));
+  const isSiamese = entry.pairing === "siamese";
+  if (isSiamese !== head.length > 0) {
+    throw new ShapeError(
+      `Cannot export ${folder}: pairing is ${entry.pairing}, but there are ${head.length} head tensors`,
+    );
+  }
+  if (!isSiamese) checkClassifier(backbone, config, folder);
+  const { prefix } = architectureOf(config);
+  const named = backbone.map((tensor) => {
+    const name = canonicalName(tensor.name);
+    return { ...tensor, name: isSiamese || name.startsWith("classifier.") ? name : prefix + name };
+  });
+  const metadata = { format: "pt" };
+  await writeSafetensors(join(folder, weightsFile), named, { dtype, metadata });
+  // The head is small and every digit of it counts.
+  if (isSiamese) await writeSafetensors(join(folder, headFile), head, { metadata });
+  else await removeIfThere(join(folder, headFile));
+  await copyTokenizer(source, folder);
+  await writeTextAtomically(
+    join(folder, "config.json"),
+    JSON.stringify(exportedConfig(config, entry, dtype), null, 2) + "\n",
+  );
+}
+
+/** The source's config.json with our labels, class and `tiebreak` entry; all other fields stay. */
+export function exportedConfig(config: ModelConfig, entry: TiebreakEntry, dtype: FloatDtype): JsonObject {
+  const { backbone, joint } = architectureOf(config);
+  // num_labels would contradict id2label, torch_dtype is the older name of dtype.
+  const { num_labels: _labels, torch_dtype: _dtype, ...kept } = config.raw;
+  return {
+    ...kept,
+    architectures: [entry.pairing === "joint" ? joint : backbone],
+    dtype: torchDtypes[dtype],
+    id2label: Object.fromEntries(outcomeLabels.map((label, id) => [id, label])),
+    label2id: Object.fromEntries(outcomeLabels.map((label, id) => [label, id])),
+    problem_type: "single_label_classification",
+    tiebreak: entry,
+  };
+}
+
+function architectureOf(config: ModelConfig) {
+  const architecture = architectures.get(config.model_type);
+  if (!architecture) {
+    throw new ShapeError(`Cannot export a model of type "${config.model_type}": no layout is known for it`);
+  }
+  return architecture;
+}
+
+function checkClassifier(tensors: TensorSource[], config: ModelConfig, folder: string): void {
+  const wanted = {
+    "classifier.weight": [outcomeLabels.length, config.hidden_size],
+    "classifier.bias": [outcomeLabels.length],
+  };
+  for (const [name, shape] of Object.entries(wanted)) {
+    const found = tensors.find((tensor) => tensor.name === name)?.shape;
+    if (found?.join() !== shape.join()) {
+      throw new ShapeError(
+        `Cannot export ${folder}: ${name} is [${found?.join(", ") ?? "missing"}], must be [${shape.join(", ")}]`,
+      );
+    }
+  }
+}
+
+async function copyTokenizer(source: string, folder: string): Promise<void> {
+  if (resolve(source) === resolve(folder)) return;
+  for (const name of tokenizerFiles) {
+    let bytes: Uint8Array;
+    try {
+      bytes = await Deno.readFile(join(source, name));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await removeIfThere(join(folder, name));
+      continue;
+    }
+    await writeAtomically(join(folder, name), (file) => writeFully(file, bytes));
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
