@@ -1,5 +1,5 @@
 // Runs the test files, each in a process of its own, so that a crash or a lost device takes one file and not the suite.
-//   deno task test [--all] [words]     words: only files whose path holds one of them
+//   deno task test [--all] [words]     words: only files whose path holds one of them; shows what they print
 // Files named *_slow_test.ts run with --all only, which also sets TIEBREAK_ALL_TESTS=1 for the rest. A file uses the GPU
 // if it imports gpu/, or says "Uses the GPU" in its first lines (it starts programs that do); such files run one at a
 // time, the others two at a time beside them. Ends with `N passed, N failed`, counted in test cases.
@@ -88,7 +88,7 @@ async function main(args: string[]): Promise<number> {
       results.push(result);
       const counts = `${result.passed} passed${result.failed ? `, ${result.failed} FAILED` : ""}`;
       console.log(`${result.seconds.toFixed(1).padStart(7)} s  ${result.file}  ${counts}`);
-      if (result.failed > 0) console.log(result.output);
+      if (result.failed > 0 || words.length > 0) console.log(result.output);
     }
   };
   const gpu = files.filter(usesGpu);
