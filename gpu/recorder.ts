@@ -68,7 +68,7 @@ export class Recorder {
   /** Whether `texture` would accept this tensor: rows must be a multiple of 256 bytes and fit the adapter's texture size. */
   texturable(tensor: Tensor): boolean {
     const rows = tensor.shape[0], width = tensor.size / rows, limit = this.gpu.limits.maxTextureDimension2D;
-    return tensor.dtype === "f32" && width % 64 === 0 && width / 4 <= limit && rows <= limit;
+    return tensor.dtype === "f32" && width % 64 === 0 && width / 4 < limit && rows < limit;
   }
 
   /** Copies the tensor, as it is at this point of the recording, into a texture of [rows, width / 4] texels. */
@@ -240,7 +240,7 @@ export class Recorder {
       const textures = plan.slotBytes.map((bytes) => {
         total += bytes;
         return this.gpu.device.createTexture({
-          size: [texels, rows],
+          size: [besidePowerOfTwo(texels), besidePowerOfTwo(rows)],
           format: "rgba32float",
           usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.TEXTURE_BINDING,
         });
@@ -250,6 +250,14 @@ export class Recorder {
     }
     return total;
   }
+}
+
+/**
+ * llvmpipe compiles one variant of a shader for every combination of power-of-two and other sides among its textures
+ * (a 16 x 4 matmul: 1 s each, and 3 s a test instead of 0.05, Mesa 22.3.6, 2026-11-24): an unused column or row avoids them.
+ */
+function besidePowerOfTwo(side: number): number {
+  return (side & (side - 1)) === 0 ? side + 1 : side;
 }
 
 /** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */

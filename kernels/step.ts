@@ -9,10 +9,7 @@ export interface StepUniform {
   segments: number;
   battles: number;
   blocks: number;
-  seed: number;
-  step: number;
   slot: number;
-  dropout: number;
   inverseWeight: number;
 }
 

@@ -6,14 +6,9 @@ struct Step {
   segments: u32,       // rows in use of [S, .]
   battles: u32,        // rows in use of [B, .]
   blocks: u32,         // attention work items in use
-  seed: u32,           // dropout seed of the run
-  step: u32,           // optimizer step, from 1
   slot: u32,           // row of the metrics ring
-  dropout: u32,        // 1 while training, 0 while predicting
   inverseWeight: f32,  // 1 / (sum of battle weights of the whole optimizer step)
 }
-
-const ALL_ROWS = 0u;
 
 // Rows in use of a tensor: `source` is 0 for all `capacity` rows, 1 tokens, 2 segments, 3 battles.
 fn live_rows(source: u32, capacity: u32) -> u32 {

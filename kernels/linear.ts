@@ -1,0 +1,55 @@
+// The dense layer y = x W^T + b, W as the checkpoint stores it: [out, in]. With GELU fused where the model applies it.
+import geluSource from "./gelu.wgsl" with { type: "text" };
+import geluBackwardSource from "./gelu_backward.wgsl" with { type: "text" };
+import { ShapeError } from "../errors.ts";
+import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { addColumnSums } from "./column_sum.ts";
+import { type GeluForm, geluForms, matmul } from "./matmul.ts";
+import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { type Tape } from "./tape.ts";
+
+const geluBackward = stepKernel("gelu_backward", geluSource + geluBackwardSource);
+
+export interface LinearOptions {
+  /** [out, in] */
+  weight: Tensor;
+  /** [out] */
+  bias: Tensor;
+  /** Applies GELU to the result. */
+  gelu?: GeluForm;
+}
+
+/** x [rows, in] -> [rows, out]. @throws {ShapeError} if the weight's or bias' shape does not fit */
+export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOptions): Tensor {
+  const [rows, inputs] = shape2(x), [outputs, weightInputs] = shape2(weight);
+  if (inputs !== weightInputs || bias.size !== outputs) {
+    throw new ShapeError(`Cannot apply weight [${weight.shape}] and bias [${bias.shape}] to [${x.shape}]`);
+  }
+  const y = tape.output([rows, outputs], x.live, [x, weight, bias], "linear");
+  const pre = gelu ? tape.tensor(y.shape, x.live, "pre") : undefined;
+  matmul(tape, "NT", x, weight, { tensor: y, accumulate: 0 }, {
+    bias,
+    ...(gelu && { gelu: { form: gelu, pre: pre! } }),
+  });
+
+  tape.onBackward(y, (dy) => {
+    const dpre = gelu ? recordGeluBackward(tape, gelu, pre!, dy) : dy;
+    const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = tape.grad(bias);
+    if (dx) matmul(tape, "NN", dpre, weight, dx);
+    if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
+    if (dBias) addColumnSums(tape, dpre, dBias.tensor);
+  });
+  return y;
+}
+
+function recordGeluBackward(tape: Tape, form: GeluForm, pre: Tensor, dy: Tensor): Tensor {
+  const [rows, W] = shape2(pre);
+  const dpre = tape.tensor(pre.shape, pre.live, "dpre");
+  tape.run(geluBackward, "main", {
+    read: { pre, dy },
+    write: { dpre },
+    size: { rows, W, rowSource: liveSource(pre.live), gelu: geluForms[form] },
+    groups: (step) => Math.ceil(liveRows(pre.live, rows, step) * W / 4 / 64),
+  });
+  return dpre;
+}
