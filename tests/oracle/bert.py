@@ -1,0 +1,139 @@
+"""Goldens of tiny random BERTs, one folder each under tests/goldens/: python tests/oracle/bert.py [name ...]
+
+Weights are drawn wide (deviation 0.2 or more) and no bias or gain is at its usual start, so that nothing is accidentally near zero.
+"""
+import os
+import sys
+
+import torch
+from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
+from judges import HEADS, JointJudge, SiameseJudge
+from trajectory import both_precisions, float32_error
+from transformers import BertConfig, BertForSequenceClassification, BertModel, logging
+
+CASES = {
+    "odd": {
+        "why": "three heads, width and feed-forward width that are no multiples of 16, sequences of 1 to 21 tokens",
+        "pairing": "joint", "seed": 1,
+        "config": dict(hidden_size=36, num_attention_heads=3, num_hidden_layers=2, intermediate_size=52, vocab_size=67,
+                       max_position_embeddings=24, hidden_act="gelu", layer_norm_eps=1e-12),
+        "lengths": [[13], [21], [1], [7], [16], [2], [9]],
+        "steps": [[[0, 1, 2], [3]], [[4], [5, 6]], [[0, 3, 5, 6]], [[1], [2], [4]], [[6, 5, 4], [3, 2, 1, 0]]],
+        "lr": [2e-3, 5e-3, 3e-3, 1e-3, 5e-4],
+    },
+    "one_layer": {
+        "why": "one layer, one head whose width is no multiple of 4, tanh GELU, weights, label smoothing, soft targets",
+        "pairing": "joint", "seed": 2, "std": 0.5, "labelSmoothing": 0.1,
+        "config": dict(hidden_size=10, num_attention_heads=1, num_hidden_layers=1, intermediate_size=14, vocab_size=61,
+                       max_position_embeddings=40, hidden_act="gelu_new", layer_norm_eps=1e-6),
+        "lengths": [[5], [33], [17], [40], [8], [3]],
+        "weights": [1, 0.5, 2, 1, 3, 0.25], "soft": {1: [0.5, 0.5, 0], 4: [0.2, 0.3, 0.5]},
+        "steps": [[[0, 1], [2, 3, 4]], [[5], [4], [3]], [[2, 1, 0]], [[0, 5], [1]], [[2], [3, 4, 5]]],
+        "lr": [1e-2, 2e-2, 1.5e-2, 1e-2, 5e-3],
+    },
+    "long": {
+        "why": "130 tokens beside one, a battle of two equal answers (|u - v| = 0), four heads, three layers, swap head",
+        "pairing": "siamese", "head": "swap", "seed": 3,
+        "config": dict(hidden_size=32, num_attention_heads=4, num_hidden_layers=3, intermediate_size=40, vocab_size=97,
+                       max_position_embeddings=136, hidden_act="gelu", layer_norm_eps=1e-12),
+        "lengths": [[130, 1], [12, 31], [9, 9], [64, 65], [3, 129]], "equal": [2],
+        "weights": [1, 1, 0.5, 1, 1.5],
+        "steps": [[[0], [1, 2]], [[3], [4]], [[1, 2, 3]], [[2], [0, 1]], [[4, 1], [2]]],
+        "lr": [1e-3, 4e-3, 3e-3, 2e-3, 1e-3],
+    },
+    "tiles": {
+        "why": "width and feed-forward width are multiples of 64 (rows of 256 bytes), concat head, no pooler in the file",
+        "pairing": "siamese", "head": "concat", "seed": 4, "pooler": False,
+        "config": dict(hidden_size=64, num_attention_heads=2, num_hidden_layers=2, intermediate_size=128, vocab_size=72,
+                       max_position_embeddings=64, type_vocab_size=1, hidden_act="gelu_new", layer_norm_eps=1e-5),
+        "lengths": [[32, 17], [64, 4], [5, 30], [23, 24], [1, 50]],
+        "steps": [[[0, 1], [2]], [[3], [4, 0]], [[1, 2, 3, 4]], [[0], [2], [4]], [[1, 3]]],
+        "lr": [5e-4, 2e-3, 1.5e-3, 1e-3, 5e-4],
+    },
+    "wide_heads": {
+        "why": "four heads of 15, exact GELU, two token types within the sequence, label smoothing over whole steps",
+        "pairing": "joint", "seed": 5, "labelSmoothing": 0.05,
+        "config": dict(hidden_size=60, num_attention_heads=4, num_hidden_layers=2, intermediate_size=100, vocab_size=80,
+                       max_position_embeddings=72, hidden_act="gelu", layer_norm_eps=1e-12),
+        "lengths": [[72], [19], [4], [40], [27]],
+        "weights": [1, 2, 1, 1, 0.5],
+        "steps": [[[0, 1, 2, 3, 4]], [[0], [1, 2]], [[3], [4], [2]], [[1], [0]], [[4, 3, 2], [1]]],
+        "lr": [1e-3, 3e-3, 2e-3, 1e-3, 5e-4],
+    },
+}
+
+
+def random_weights(module, std):
+    for name, parameter in sorted(module.named_parameters()):
+        noise = torch.randn(parameter.shape) * std
+        with torch.no_grad():
+            parameter.copy_(1 + noise if "LayerNorm.weight" in name else noise)
+
+
+def make_judge(case):
+    no_dropout = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
+    if case["pairing"] == "joint":
+        config = BertConfig(**case["config"], **no_dropout, num_labels=3)
+        judge = JointJudge(BertForSequenceClassification._from_config(config, attn_implementation="eager"))
+    else:
+        config = BertConfig(**case["config"], **no_dropout)
+        backbone = BertModel(config, add_pooling_layer=case.get("pooler", True))
+        backbone.set_attn_implementation("eager")
+        judge = SiameseJudge(backbone, HEADS[case["head"]](config.hidden_size))
+    random_weights(judge, case.get("std", 0.2))
+    return judge.eval(), config
+
+
+def make_battles(case, config, draw):
+    """Token 2 begins and token 3 ends a sequence; joint ones turn from type 0 to type 1 somewhere in the middle."""
+    battles = []
+    sides = ["ab"] if case["pairing"] == "joint" else ["a", "b"]
+    for index, lengths in enumerate(case["lengths"]):
+        sequences = []
+        for side, length in zip(sides, lengths):
+            ids = [2] + [draw.randrange(4, config.vocab_size) for _ in range(length - 2)] + [3]
+            turn = draw.randrange(1, length + 1) if side == "ab" else length
+            types = [0] * turn + [1] * (length - turn)
+            sequences.append({"side": side, "inputIds": ids[:length], "tokenTypeIds": types})
+        if index in case.get("equal", []):
+            sequences[1] = {**sequences[0], "side": "b"}
+        target = [0.0, 0.0, 0.0]
+        target[index % 3] = 1.0
+        target = case.get("soft", {}).get(index, target)
+        weight = case.get("weights", [1] * len(case["lengths"]))[index]
+        battles.append({"sequences": sequences, "target": target, "weight": weight})
+    return battles
+
+
+def make(name):
+    case = CASES[name]
+    draw = prepare(case["seed"])
+    judge, config = make_judge(case)
+    battles = make_battles(case, config, draw)
+    steps = [{"lr": lr, "microBatches": micro} for lr, micro in zip(case["lr"], case["steps"])]
+    hyper = HYPER | {"labelSmoothing": case.get("labelSmoothing", 0.0)}
+
+    folder = goldens_folder(f"bert_{name}")
+    initial = {n: p.detach().numpy().copy() for n, p in judge.checkpoint().items()}
+    (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
+    if case["pairing"] == "siamese":
+        head = {n: t for n, t in initial.items() if n.startswith("head.")}
+        write_tensors(os.path.join(folder, "head.safetensors"), head)
+
+    single, double = both_precisions(judge, battles, steps, hyper)
+    error = float32_error(single, double)
+    write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
+    write_json(os.path.join(folder, "golden.json"), {
+        "name": f"bert_{name}", "why": case["why"], "pairing": case["pairing"],
+        "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
+        "logits": single["logits"], "finalLogits": single["finalLogits"],
+        "losses": single["losses"], "gradNorms": single["gradNorms"],
+        "float64": float64_part(double), "float32Error": error,
+    })
+    report(f"bert_{name}", folder, single, error)
+
+
+if __name__ == "__main__":
+    logging.disable_progress_bar()
+    for name in sys.argv[1:] or CASES:
+        make(name)
