@@ -11,6 +11,11 @@ export interface StepUniform {
   blocks: number;
   slot: number;
   inverseWeight: number;
+  uniqueWords: number;
+  uniquePositions: number;
+  learningRate: number;
+  stepSize: number;
+  rootCorrection: number;
 }
 
 export const stepFields = kernel("step", source).structs.get("Step")!;

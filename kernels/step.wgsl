@@ -8,6 +8,11 @@ struct Step {
   blocks: u32,         // attention work items in use
   slot: u32,           // row of the metrics ring
   inverseWeight: f32,  // 1 / (sum of battle weights of the whole optimizer step)
+  uniqueWords: u32,      // distinct word ids of the micro-batch
+  uniquePositions: u32,  // distinct positions
+  learningRate: f32,     // of this optimizer step
+  stepSize: f32,         // learningRate / (1 - beta1^step)
+  rootCorrection: f32,   // sqrt(1 - beta2^step)
 }
 
 // Rows in use of a tensor: `source` is 0 for all `capacity` rows, 1 tokens, 2 segments, 3 battles.
@@ -18,4 +23,9 @@ fn live_rows(source: u32, capacity: u32) -> u32 {
     case 3u: { return step.battles; }
     default: { return capacity; }
   }
+}
+
+// Distinct rows of a table that the micro-batch uses: `groups` is 0 for words, 1 for positions.
+fn unique_rows(groups: u32) -> u32 {
+  return select(step.uniquePositions, step.uniqueWords, groups == 0u);
 }

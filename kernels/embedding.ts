@@ -1,0 +1,116 @@
+// Embedding: rows of one to three tables summed for each token; backward by ids grouped on the CPU, see embedding.wgsl.
+import source from "./embedding.wgsl" with { type: "text" };
+import { ShapeError } from "../errors.ts";
+import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { type Tape } from "./tape.ts";
+
+const embedding = stepKernel("embedding", source);
+
+/** The tokens of a micro-batch grouped by table row; see `groupByRow`. */
+export interface RowGroups {
+  /** [T] u32: distinct rows, ascending. */
+  rows: Tensor;
+  /** [T + 1] u32: where each row's tokens begin in `order`, then their number. */
+  starts: Tensor;
+  /** [T] u32: tokens, grouped by row, ascending within a row. */
+  order: Tensor;
+  /** Field of the step uniform that holds the number of distinct rows. */
+  count: "uniqueWords" | "uniquePositions";
+}
+
+export interface EmbeddingSource {
+  /** [V, W] */
+  table: Tensor;
+  /** [T] u32 */
+  ids: Tensor;
+  /** Needed where the table is trainable and has more than `FEW_ROWS` rows. */
+  groups?: RowGroups;
+}
+
+/** Tables of at most so many rows are summed by chunks of tokens, without groups. */
+export const FEW_ROWS = 8;
+
+/** Tokens of a chunk: at T = 2,048 a chain of 64 in each chunk, then one of 32 over the chunks. */
+const CHUNK = 64;
+
+/**
+ * The sum of `table[ids[t]]` over one to three sources: [T, W].
+ *
+ * @throws {ShapeError} if widths differ or do not divide by 4, or a trainable table lacks its groups
+ */
+export function embed(tape: Tape, sources: readonly EmbeddingSource[]): Tensor {
+  const [{ table, ids }] = sources;
+  const T = ids.size, W = shape2(table)[1];
+  if (sources.length > 3) throw new ShapeError(`Cannot sum ${sources.length} tables: at most 3 in one dispatch`);
+  for (const each of sources) {
+    if (shape2(each.table)[1] !== W || W % 4 !== 0 || each.ids.size !== T || each.ids.live !== ids.live) {
+      throw new ShapeError(
+        `Cannot embed with ${each.table.label} [${each.table.shape}] by ${each.ids.size} ids: tables need one width, ` +
+          `a multiple of 4, and ids one count (here ${W} and ${T})`,
+      );
+    }
+  }
+  const y = tape.output([T, W], ids.live, sources.map((each) => each.table), "embedding");
+  const common = { T, W, rowSource: liveSource(ids.live), chunk: CHUNK, groups: 0 };
+  const read: Record<string, Tensor> = {};
+  sources.forEach((each, i) => Object.assign(read, { [`table${i}`]: each.table, [`ids${i}`]: each.ids }));
+  tape.run(embedding, `sum${sources.length}`, {
+    read,
+    write: { y },
+    size: { ...common, V: table.shape[0] },
+    groups: (step) => liveRows(ids.live, T, step),
+  });
+
+  tape.onBackward(y, (dy) => {
+    for (const { table, ids, groups } of sources) {
+      const target = tape.grad(table);
+      if (!target) continue;
+      const V = table.shape[0], write = { dtable: target.tensor };
+      if (V <= FEW_ROWS) {
+        const chunks = Math.ceil(T / CHUNK), columns = Math.ceil(W / 4 / 64);
+        const partial = tape.tensor([chunks, V, W], undefined, `partial d ${table.label}`);
+        const size = { ...common, V };
+        tape.run(embedding, "partial_few", {
+          read: { ids0: ids, dy },
+          write: { partial },
+          size,
+          groups: (step) => [columns, Math.ceil(liveRows(ids.live, T, step) / CHUNK), V],
+        });
+        tape.run(embedding, "finish_few", { write: { partial, ...write }, size, groups: [columns, V, 1] });
+        continue;
+      }
+      if (!groups) throw new ShapeError(`Cannot differentiate by ${table.label}: its ids are not grouped`);
+      const { rows, starts, order, count } = groups;
+      tape.run(embedding, "add_groups", {
+        read: { dy, rows, starts, order },
+        write,
+        size: { ...common, V, groups: count === "uniqueWords" ? 0 : 1 },
+        groups: (step) => step[count],
+      });
+    }
+  });
+  return y;
+}
+
+/** Groups tokens by the table row they ask for; `rows.length` goes into the step uniform's field. */
+export function groupByRow(ids: Uint32Array): {
+  rows: Uint32Array<ArrayBuffer>;
+  starts: Uint32Array<ArrayBuffer>;
+  order: Uint32Array<ArrayBuffer>;
+} {
+  const T = ids.length;
+  // One number sorts by row, then by token: exact up to 2^53, while rows times tokens stay below 2^50.
+  const keys = Float64Array.from(ids, (id, t) => id * T + t).sort();
+  const rows: number[] = [], starts: number[] = [];
+  const order = new Uint32Array(T);
+  for (let i = 0; i < T; i++) {
+    const id = Math.floor(keys[i] / T);
+    order[i] = keys[i] - id * T;
+    if (rows.length === 0 || rows[rows.length - 1] !== id) {
+      rows.push(id);
+      starts.push(i);
+    }
+  }
+  return { rows: Uint32Array.from(rows), starts: Uint32Array.from([...starts, T]), order };
+}
