@@ -29,7 +29,7 @@ export async function writeFully(file: Deno.FsFile, bytes: Uint8Array): Promise<
 }
 
 /** Makes renames in a folder last through a power cut; systems that cannot sync folders (Windows) go without. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   try {
     using handle = await Deno.open(folder, { read: true });
     await handle.sync();

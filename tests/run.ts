@@ -27,7 +27,7 @@ function usesGpu(file: string): boolean {
 async function runFile(file: string, all: boolean): Promise<Result> {
   const started = performance.now();
   const report = await Deno.makeTempFile({ prefix: "tiebreak-", suffix: ".xml" });
-  const args = ["test", "--no-prompt", "--quiet", `--junit-path=${report}`];
+  const args = ["test", "--no-prompt", `--junit-path=${report}`];
   const permissions = ["read", "write", "net", "run", "env", "sys"].map((kind) => `--allow-${kind}`);
   const child = new Deno.Command("deno", {
     args: [...args, ...permissions, file],

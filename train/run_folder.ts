@@ -1,0 +1,122 @@
+// The run folder: who may write into it, run.json, and metrics.jsonl, which is cut back to the checkpoint on resume.
+import { join } from "node:path";
+import { InputError, UsageError } from "../errors.ts";
+import { writeFully, writeTextAtomically } from "../model/atomic_file.ts";
+import { type JsonObject, parseObject } from "../model/json_text.ts";
+
+/** One optimizer step, or one validation, as a line of metrics.jsonl. */
+export type MetricsRow = { step: number } & Record<string, number>;
+
+/** What a run leaves in its folder; --force removes these and nothing else. */
+const ownNames = [
+  "run.json",
+  "metrics.jsonl",
+  "checkpoint",
+  "report.html",
+  "config.json",
+  "model.safetensors",
+  "head.safetensors",
+];
+
+export class RunFolder {
+  #metrics?: Deno.FsFile;
+
+  /** Use `openRunFolder`. @param earlier run.json of the run to resume */
+  constructor(readonly path: string, readonly earlier: JsonObject | undefined) {}
+
+  /** Takes the folder over: removes an earlier run if it is not resumed, writes run.json, cuts metrics.jsonl back.
+   *  To be called once all input is known to be good. @param progress steps that are kept of an earlier run */
+  async begin(run: JsonObject, progress: { step: number; validatedStep: number }): Promise<void> {
+    await Deno.mkdir(this.path, { recursive: true });
+    if (!this.earlier) { for (const name of ownNames) await remove(join(this.path, name)); }
+    await writeTextAtomically(join(this.path, "run.json"), JSON.stringify(run, null, 2) + "\n");
+    const path = join(this.path, "metrics.jsonl");
+    await writeTextAtomically(path, keptMetrics(await readIfThere(path), progress));
+    this.#metrics = await Deno.open(path, { append: true });
+  }
+
+  async appendMetrics(rows: MetricsRow[]): Promise<void> {
+    const text = rows.map((row) => JSON.stringify(row) + "\n").join("");
+    await writeFully(this.#metrics!, new TextEncoder().encode(text));
+  }
+
+  /** Before a checkpoint is published, its metrics are on disk. */
+  async syncMetrics(): Promise<void> {
+    await this.#metrics!.sync();
+  }
+
+  close(): void {
+    this.#metrics?.close();
+    this.#metrics = undefined;
+  }
+}
+
+/** Looks at `path` and changes nothing yet.
+ *  @throws {UsageError} if it holds a run and neither `resume` nor `force` says what to do with it */
+export async function openRunFolder(
+  path: string,
+  { resume, force }: { resume: boolean; force: boolean },
+): Promise<RunFolder> {
+  if (resume && force) throw new UsageError("Cannot train with both --resume and --force: choose one");
+  const found = await namesIn(path);
+  const held = ownNames.filter((name) => found.has(name));
+  if (resume) {
+    if (!found.has("run.json")) throw new UsageError(`Cannot resume ${path}: it holds no run.json: leave --resume out`);
+    const file = join(path, "run.json");
+    const advice = "start again with --force";
+    return new RunFolder(path, parseObject(await Deno.readTextFile(file), `Cannot resume from ${file}`, advice));
+  }
+  if (held.length > 0 && !force) {
+    throw new UsageError(
+      `Cannot train into ${path}: it holds ${
+        held[0]
+      } already: add --resume to go on, --force to replace it, or name another --out`,
+    );
+  }
+  return new RunFolder(path, undefined);
+}
+
+/** Lines of metrics.jsonl up to a checkpoint; a torn last line goes too. */
+export function keptMetrics(text: string, { step, validatedStep }: { step: number; validatedStep: number }): string {
+  const lines = text.split("\n").slice(0, -1);
+  const kept = lines.filter((line) => {
+    try {
+      const row = JSON.parse(line);
+      return row.step <= ("validLogLoss" in row ? Math.min(step, validatedStep) : step);
+    } catch {
+      return false;
+    }
+  });
+  return kept.map((line) => line + "\n").join("");
+}
+
+async function namesIn(path: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  try {
+    for await (const { name } of Deno.readDir(path)) names.add(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return names;
+    if (error instanceof Deno.errors.NotADirectory) {
+      throw new InputError(`Cannot train into ${path}: it is a file: name another --out`);
+    }
+    throw error;
+  }
+  return names;
+}
+
+async function readIfThere(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
