@@ -1,0 +1,56 @@
+// Flags and settings: what is refused, and the defaults that depend on the model.
+import assert from "node:assert/strict";
+import { UsageError } from "../../errors.ts";
+import { flagName, parseFlag, type Values } from "../../train/flags.ts";
+import { resolveSettings, trainFlags } from "../../train/settings.ts";
+
+const defaults = Object.fromEntries(
+  Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),
+) as Values<typeof trainFlags>;
+const bert = { max_position_embeddings: 512, hidden_dropout_prob: 0.1 };
+const read = (field: keyof typeof trainFlags, typed: string) => parseFlag(field, trainFlags[field], typed);
+
+Deno.test("flagName() is the field in kebab case", () => {
+  assert.equal(flagName("batchTokens"), "batch-tokens");
+});
+
+Deno.test("parseFlag() reads numbers as people write them", () => {
+  assert.equal(read("lr", "5e-5"), 5e-5);
+  assert.equal(read("lr", ".5"), 0.5);
+  assert.equal(read("steps", "0"), 0);
+  assert.equal(read("schedule", "cosine"), "cosine");
+});
+
+Deno.test("parseFlag() refuses what is not a number, not whole, out of range or no choice, and says what must be", () => {
+  const refused: [keyof typeof trainFlags, string, string][] = [
+    ["lr", "0x10", 'Cannot read --lr "0x10": must be a number from 0 to 10'],
+    ["lr", "", 'Cannot read --lr "": must be a number from 0 to 10'],
+    ["lr", "NaN", 'Cannot read --lr "NaN": must be a number from 0 to 10'],
+    ["lr", "Infinity", 'Cannot read --lr "Infinity": must be a number from 0 to 10'],
+    ["steps", "1.5", 'Cannot read --steps "1.5": must be a whole number, 0 or more'],
+    ["batch", "0", 'Cannot read --batch "0": must be a whole number from 1 to 65536'],
+    ["schedule", "cos", 'Cannot read --schedule "cos": must be linear, cosine or constant'],
+    ["data", "", 'Cannot read --data "": must be non-empty'],
+  ];
+  for (const [field, typed, message] of refused) {
+    assert.throws(() => read(field, typed), new UsageError(message));
+  }
+});
+
+Deno.test("resolveSettings() fills in what depends on the model and the method", () => {
+  const settings = resolveSettings(defaults, bert);
+  assert.deepEqual(
+    [settings.pairing, settings.swapAugment, settings.maxTokens, settings.lr, settings.dropout],
+    ["siamese", false, 512, 5e-5, 0.1],
+  );
+  const joint = resolveSettings({ ...defaults, pairing: "joint", method: "head", dropout: 0 }, {
+    ...bert,
+    max_position_embeddings: 128,
+  });
+  assert.deepEqual([joint.swapAugment, joint.maxTokens, joint.lr, joint.dropout], [true, 128, 1e-3, 0]);
+});
+
+Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one sequence", () => {
+  assert.throws(() => resolveSettings({ ...defaults, maxTokens: 513 }, bert), UsageError);
+  assert.throws(() => resolveSettings({ ...defaults, batchTokens: 100, maxTokens: 101 }, bert), UsageError);
+});
