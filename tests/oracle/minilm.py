@@ -13,7 +13,7 @@ from files import HYPER, float64_part, goldens_folder, prepare, report, write_js
 from judges import HEADS, JointJudge, SiameseJudge
 from projections import positions, projections
 from tokenizers import Tokenizer
-from trajectory import both_precisions, float32_error, total_norm
+from trajectory import both_precisions, float32_error
 from transformers import AutoModel, AutoModelForSequenceClassification, logging
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -125,7 +125,7 @@ def make(folder, pairing):
         "name": name, "why": "the real MiniLM-L6; texts are those of tests/oracle/minilm.py", "sha256": SHA256,
         "pairing": pairing, "head": None if pairing == "joint" else "swap", "hyper": HYPER,
         "battles": battles, "steps": steps, "logits": single["logits"], "finalLogits": single["finalLogits"],
-        "losses": single["losses"], "gradNorms": single["gradNorms"], "totalNorm": total_norm(single["gradients"]),
+        "losses": single["losses"], "gradNorms": single["gradNorms"],
         "gradients": figures, "float64": float64_part(double), "float32Error": error,
     })
     tokens = [[len(s["inputIds"]) for s in b["sequences"]] for b in battles]
