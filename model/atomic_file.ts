@@ -1,9 +1,15 @@
 // Files that appear whole or not at all: written beside their place, synced, then renamed into it.
 import { dirname } from "node:path";
 
-/** Writes `path` through `write`; after an error, or when killed, an earlier file at `path` stays as it was. */
-export async function writeAtomically(path: string, write: (file: Deno.FsFile) => Promise<void>): Promise<void> {
-  const partial = `${path}.partial`;
+/**
+ * Writes `path` through `write`; after an error, or when killed, an earlier file at `path` stays as it was.
+ * @param partial another name where several writers may meet; the usual one leaves no second copy after a kill
+ */
+export async function writeAtomically(
+  path: string,
+  write: (file: Deno.FsFile) => Promise<void>,
+  partial = `${path}.partial`,
+): Promise<void> {
   const file = await Deno.open(partial, { write: true, create: true, truncate: true });
   try {
     await write(file);
@@ -19,8 +25,8 @@ export async function writeAtomically(path: string, write: (file: Deno.FsFile) =
 }
 
 /** `writeAtomically` for a text that stands in memory. */
-export function writeTextAtomically(path: string, text: string): Promise<void> {
-  return writeAtomically(path, (file) => writeFully(file, new TextEncoder().encode(text)));
+export function writeTextAtomically(path: string, text: string, partial?: string): Promise<void> {
+  return writeAtomically(path, (file) => writeFully(file, new TextEncoder().encode(text)), partial);
 }
 
 /** Writes all of `bytes`; one call of `FsFile.write` may write less. */

@@ -1,0 +1,44 @@
+// Which files make a model's folder, and whether all of them are there.
+import { join } from "node:path";
+import { InputError } from "../errors.ts";
+import { tokenizerFiles } from "./export.ts";
+import { indexFile, parseIndex, weightsFile } from "./weights.ts";
+
+/** Fetched where the Hub has them; of these, config.json and tokenizer.json must be there. */
+export const smallFiles = ["config.json", ...tokenizerFiles] as const;
+export const requiredFiles = ["config.json", "tokenizer.json"] as const;
+
+/** What a model's folder lacks, shards of its index included; empty when it is whole. Links are followed. */
+export async function missingFiles(folder: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (const name of requiredFiles) if (!await isFile(join(folder, name))) missing.push(name);
+  if (await isFile(join(folder, weightsFile))) return missing;
+  const index = join(folder, indexFile);
+  if (!await isFile(index)) return [...missing, weightsFile];
+  const shards = new Set(parseIndex(await Deno.readTextFile(index), index).values());
+  for (const shard of shards) if (!await isFile(join(folder, shard))) missing.push(shard);
+  return missing;
+}
+
+/** Refuses a folder that is no whole model. */
+export async function checkModelFolder(folder: string): Promise<void> {
+  const missing = await missingFiles(folder);
+  if (missing.length === 0) return;
+  const advice = missing.includes(weightsFile)
+    ? "save the model with transformers' save_pretrained"
+    : "name a whole model folder";
+  throw new InputError(
+    `Cannot load the model in ${folder}: ${missing.join(" and ")} ${
+      missing.length > 1 ? "are" : "is"
+    } missing: ${advice}`,
+  );
+}
+
+export async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}

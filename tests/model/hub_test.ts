@@ -1,0 +1,424 @@
+// Models from folders, caches, a hub on this machine and a stand-in for pip: what arrives is whole and hashed, or refused.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { InputError, UsageError } from "../../errors.ts";
+import { isModelId } from "../../model/hub_cache.ts";
+import { HubError } from "../../model/hub_fetch.ts";
+import { type DownloadProgress, resolveModel, type ResolveOptions } from "../../model/hub.ts";
+import { openWeights } from "../../model/weights.ts";
+import { brokenResponse, commit, type FakeHub, fakeHub, fileResponse } from "./fake_hub.ts";
+import { inFolder, namesIn, safetensorsBytes } from "./hand_made.ts";
+
+const id = "org/tiny-bert";
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const weightsHeader = { w: { dtype: "F32", shape: [50_000], data_offsets: [0, 200_000] } };
+const small = { "config.json": utf8('{"model_type":"bert"}'), "tokenizer.json": utf8("{}"), "vocab.txt": utf8("a\n") };
+const files = {
+  ...small,
+  "README.md": utf8("not needed"),
+  "pytorch_model.bin": utf8("not needed"),
+  "model.safetensors": safetensorsBytes(weightsHeader, Uint8Array.from({ length: 200_000 }, (_, i) => i % 251)),
+};
+const shardNames = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+const shard = (name: string) => safetensorsBytes({ [name]: { dtype: "F32", shape: [1], data_offsets: [0, 4] } }, 4);
+const shardedFiles = {
+  ...small,
+  "model.safetensors.index.json": utf8(JSON.stringify({ weight_map: { a: shardNames[0], b: shardNames[1] } })),
+  [shardNames[0]]: shard("a"),
+  [shardNames[1]]: shard("b"),
+};
+
+/** Options whose environment is this home and hub alone. */
+function at(home: string, hub: FakeHub | string, more: Record<string, string> = {}): ResolveOptions {
+  const variables: Record<string, string> = {
+    HOME: home,
+    HF_ENDPOINT: typeof hub === "string" ? hub : `${hub.url}/`,
+    ...more,
+  };
+  return { env: (name) => variables[name], answerMs: 500, stallMs: 500, retryMs: 1 };
+}
+
+const cacheOf = (home: string) => join(home, ".cache", "huggingface", "hub", "models--org--tiny-bert");
+
+Deno.test("resolveModel() gives a whole folder back and names what a broken one lacks", () =>
+  inFolder(files, async (folder) => {
+    assert.equal(await resolveModel(folder), folder);
+    await Deno.remove(join(folder, "tokenizer.json"));
+    await assert.rejects(resolveModel(folder), (error: Error) => {
+      assert(error instanceof InputError);
+      assert.match(error.message, /^Cannot load the model in .*: tokenizer\.json is missing/);
+      return true;
+    });
+    await Deno.remove(join(folder, "model.safetensors"));
+    await assert.rejects(resolveModel(folder), /tokenizer\.json and model\.safetensors are missing/);
+    await assert.rejects(resolveModel(join(folder, "config.json")), /it is a file: name the folder/);
+  }));
+
+for (
+  const name of [
+    "../x",
+    "/no/such/folder",
+    "a/b/c",
+    "none/..x",
+    "org/-x",
+    "a--b/c",
+    "a b",
+    "org/",
+    "~/x",
+    "a\\b",
+    "",
+  ]
+) {
+  Deno.test(`resolveModel() takes ${JSON.stringify(name)} for no id of the Hub`, () =>
+    inFolder({}, async (home) => {
+      assert.equal(isModelId(name), false);
+      await assert.rejects(
+        resolveModel(name, at(home, "http://127.0.0.1:1")),
+        /there is no such folder: name a folder or a Hub id/,
+      );
+      assert.deepEqual(namesIn(home), []);
+    }));
+}
+
+for (const revision of ["../x", "a/../b", "/x", "", "a b", ".hidden"]) {
+  Deno.test(`resolveModel() refuses the revision ${JSON.stringify(revision)}`, () =>
+    inFolder(
+      {},
+      (home) => assert.rejects(resolveModel(id, { ...at(home, "http://127.0.0.1:1"), revision }), UsageError),
+    ));
+}
+
+Deno.test("resolveModel() fetches only the files needed, verified, into the shared cache, and then needs no network", () =>
+  inFolder({}, async (home) => {
+    const progress: DownloadProgress[] = [];
+    let folder: string;
+    {
+      await using hub = fakeHub(id, files);
+      folder = await resolveModel(id, { ...at(home, hub), onProgress: (now) => progress.push({ ...now }) });
+      assert.deepEqual(hub.downloads().sort(), ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"]);
+    }
+    const cache = cacheOf(home);
+    assert.equal(folder, join(cache, "snapshots", commit));
+    assert.deepEqual(namesIn(folder), ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"]);
+    assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+    assert.match(await Deno.readLink(join(folder, "model.safetensors")), /^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
+    assert.match(await Deno.readLink(join(folder, "config.json")), /^\.\.\/\.\.\/blobs\/[0-9a-f]{40}$/);
+    assert.equal(await Deno.readTextFile(join(cache, "refs", "main")), commit);
+    assert(namesIn(join(cache, "blobs")).every((name) => !name.endsWith(".partial")));
+    const total = ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]
+      .reduce((sum, name) => sum + files[name as keyof typeof files].length, 0);
+    assert.deepEqual({ bytes: progress.at(-1)!.bytes, total: progress.at(-1)!.total }, { bytes: total, total });
+    assert(progress.every((now, i) => i === 0 || now.bytes >= progress[i - 1].bytes), "never backwards");
+    assert.equal(await resolveModel(id, { ...at(home, "http://127.0.0.1:1"), offline: true }), folder);
+    assert.equal(await resolveModel(id, at(home, "http://127.0.0.1:1", { HF_HUB_OFFLINE: "1" })), folder);
+    assert.equal(await resolveModel(id, { ...at(home, "http://127.0.0.1:1"), revision: commit }), folder);
+  }));
+
+Deno.test("resolveModel() fetches all shards that the index names, and openWeights() reads them through the cache's links", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, shardedFiles);
+    const weights = await openWeights(await resolveModel(id, at(home, hub)));
+    assert.deepEqual(weights.names(), ["a", "b"]);
+    assert.deepEqual(await weights.readF32("b"), new Float32Array(1));
+    weights.close();
+  }));
+
+Deno.test("resolveModel() refuses an index on the Hub that leads out of its folder, and writes nothing there", () =>
+  inFolder({}, async (home) => {
+    const evil = {
+      ...shardedFiles,
+      "model.safetensors.index.json": utf8('{"weight_map":{"a":"../../../../x.safetensors"}}'),
+    };
+    await using hub = fakeHub(id, evil);
+    await assert.rejects(resolveModel(id, at(home, hub)), /its file is "\.\.\/.*must be the plain name/);
+    assert.deepEqual(namesIn(join(cacheOf(home))), ["blobs"]);
+  }));
+
+Deno.test("resolveModel() looks in HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME, in this order", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    const all = { HF_HUB_CACHE: join(home, "1"), HF_HOME: join(home, "2"), XDG_CACHE_HOME: join(home, "3") };
+    assert((await resolveModel(id, at(home, hub, all))).startsWith(join(home, "1", "models--")));
+    const two = { HF_HOME: "~/2", XDG_CACHE_HOME: join(home, "3") };
+    assert((await resolveModel(id, at(home, hub, two))).startsWith(join(home, "2", "hub", "models--")));
+    assert(
+      (await resolveModel(id, at(home, hub, { XDG_CACHE_HOME: join(home, "3") }))).startsWith(
+        join(home, "3", "huggingface", "hub"),
+      ),
+    );
+    await assert.rejects(resolveModel(id, { env: () => undefined }), /neither HOME nor HF_HOME is set/);
+  }));
+
+Deno.test("resolveModel() sends the token to the Hub's own origin and to no other, also not to another port", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    await resolveModel(id, at(home, hub, { HF_TOKEN: "hf_secret" }));
+    assert(hub.seen.some(({ server }) => server === "cdn"));
+    for (const { server, authorization } of hub.seen) {
+      assert.equal(authorization, server === "hub" ? "Bearer hf_secret" : null);
+    }
+  }));
+
+Deno.test("resolveModel() takes the token from the file of a login, and sends none where there is none", () =>
+  inFolder({}, async (home) => {
+    await Deno.mkdir(join(home, "hf"));
+    await Deno.writeTextFile(join(home, "hf", "token"), "hf_from_file\n");
+    await using hub = fakeHub(id, files);
+    await resolveModel(id, at(home, hub, { HF_HOME: join(home, "hf") }));
+    assert.equal(hub.seen[0].authorization, "Bearer hf_from_file");
+    hub.seen.length = 0;
+    await resolveModel(id, at(home, hub));
+    assert(hub.seen.every(({ authorization }) => authorization === null));
+  }));
+
+Deno.test("resolveModel() follows no redirect to a file or in circles", () =>
+  inFolder({ secret: "x" }, async (home) => {
+    await using hub = fakeHub(id, files);
+    hub.apiFault = () => new Response(null, { status: 302, headers: { location: `file://${home}/secret` } });
+    await assert.rejects(resolveModel(id, at(home, hub)), /redirects to file:/);
+    hub.apiFault = (request) => Response.redirect(request.url, 302);
+    await assert.rejects(resolveModel(id, at(home, hub)), /redirects more than 10 times/);
+  }));
+
+for (const end of ["fail", "silence"] as const) {
+  Deno.test(`resolveModel() goes on where a transfer broke off (${end})`, () =>
+    inFolder({}, async (home) => {
+      await using hub = fakeHub(id, files);
+      let times = 0;
+      hub.fault = (file, _request, bytes) =>
+        file === "model.safetensors" && times++ === 0 ? brokenResponse(bytes, 70_000, end) : undefined;
+      const folder = await resolveModel(id, at(home, hub));
+      assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+      assert.deepEqual(hub.seen.filter(({ server }) => server === "cdn").map(({ range }) => range), [
+        null,
+        "bytes=70000-",
+      ]);
+    }));
+}
+
+Deno.test("resolveModel() starts over where the server ignores ranges", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    let times = 0;
+    hub.fault = (file, _request, bytes) => {
+      if (file !== "model.safetensors") return undefined;
+      return times++ === 0 ? brokenResponse(bytes, 70_000, "fail") : new Response(bytes as Uint8Array<ArrayBuffer>);
+    };
+    const folder = await resolveModel(id, at(home, hub));
+    assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+  }));
+
+/** Name, the fault of every answer, what the message must say. */
+const faults: [string, (bytes: Uint8Array, request: Request) => Response, RegExp][] = [
+  [
+    "breaks off each time",
+    (bytes) => brokenResponse(bytes, 10, "fail"),
+    /the transfer of model\.safetensors broke off/,
+  ],
+  ["falls silent each time", (bytes) => brokenResponse(bytes, 10, "silence"), /did not answer within 0\.5 s/],
+  [
+    "is shorter than listed",
+    (bytes) => new Response(bytes.slice(0, -1)),
+    /ended after 200070 of 200071 bytes/,
+  ],
+  ["is longer than listed", (bytes) => new Response(new Uint8Array(bytes.length + 1)), /is longer than the \d+ bytes/],
+  [
+    "has one wrong byte",
+    (bytes) => new Response(bytes.map((byte, i) => i === 777 ? byte ^ 1 : byte)),
+    /model\.safetensors has hash [0-9a-f]{64}, must be/,
+  ],
+  ["is refused", () => new Response("no", { status: 403 }), /answers 403 for model\.safetensors: set HF_TOKEN/],
+  ["meets a broken server", () => new Response("no", { status: 503 }), /answers 503 for model\.safetensors/],
+];
+for (const [fault, answer, says] of faults) {
+  Deno.test(`resolveModel() never takes a file for whole that ${fault}`, () =>
+    inFolder({}, async (home) => {
+      await using hub = fakeHub(id, files);
+      hub.fault = (file, request, bytes) => file === "model.safetensors" ? answer(bytes, request) : undefined;
+      await assert.rejects(resolveModel(id, at(home, hub)), (error: Error) => {
+        assert.match(error.message, /^Cannot fetch org\/tiny-bert: /);
+        assert.match(error.message, says);
+        return true;
+      });
+      assert.deepEqual(namesIn(cacheOf(home)), ["blobs"], "no snapshot, no ref");
+      await assert.rejects(resolveModel(id, { ...at(home, hub), offline: true }), InputError);
+      // Once the server is well again, what was left behind does no harm.
+      hub.fault = undefined;
+      const folder = await resolveModel(id, at(home, hub));
+      assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+    }));
+}
+
+Deno.test("resolveModel() starts over when the bytes of an earlier try were wrong", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    hub.fault = (file, _request, bytes) =>
+      file === "model.safetensors" ? brokenResponse(bytes, 999, "fail") : undefined;
+    await assert.rejects(resolveModel(id, at(home, hub)), HubError);
+    const blobs = join(cacheOf(home), "blobs"), partial = namesIn(blobs).find((name) => name.endsWith(".partial"))!;
+    await Deno.writeFile(join(blobs, partial), new Uint8Array(5000));
+    hub.fault = undefined;
+    const folder = await resolveModel(id, at(home, hub));
+    assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+  }));
+
+Deno.test("resolveModel() checks a small file against its git hash", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    hub.fault = (file) => file === "tokenizer.json" ? new Response("[]") : undefined;
+    await assert.rejects(resolveModel(id, at(home, hub)), /tokenizer\.json has hash [0-9a-f]{40}, must be/);
+  }));
+
+Deno.test("resolveModel() refuses a blob in the cache whose bytes are others", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    const folder = await resolveModel(id, at(home, hub));
+    await Deno.writeTextFile(join(folder, "model.safetensors"), "overwritten");
+    await Deno.remove(join(cacheOf(home), "refs"), { recursive: true });
+    await assert.rejects(
+      resolveModel(id, at(home, hub)),
+      /its bytes are not those of model\.safetensors on the Hub: delete it/,
+    );
+  }));
+
+Deno.test("resolveModel() goes on after a download that was killed", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    let arrived = () => {};
+    const half = new Promise<void>((resolve) => arrived = resolve);
+    hub.fault = (file, _request, bytes) => {
+      if (file !== "model.safetensors") return undefined;
+      setTimeout(arrived, 300);
+      return brokenResponse(bytes, 100_000, "silence");
+    };
+    const code = `import { resolveModel } from ${
+      JSON.stringify(import.meta.resolve("../../model/hub.ts"))
+    }; await resolveModel("${id}");`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--no-prompt",
+        "--allow-read",
+        "--allow-write",
+        "--allow-net",
+        "--allow-env=HOME,HF_*",
+        "--config",
+        configPath,
+        "-",
+      ],
+      env: { HOME: home, HF_ENDPOINT: hub.url, HF_HOME: "", HF_TOKEN: "", XDG_CACHE_HOME: "", DENO_DIR: denoDir() },
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(utf8(code));
+    await writer.close();
+    await half;
+    child.kill("SIGKILL");
+    await child.status;
+    assert.deepEqual(namesIn(cacheOf(home)), ["blobs"], "no snapshot, no ref");
+    hub.fault = undefined, hub.seen.length = 0;
+    const folder = await resolveModel(id, at(home, hub));
+    assert.deepEqual(await Deno.readFile(join(folder, "model.safetensors")), files["model.safetensors"]);
+    assert.deepEqual(hub.seen.filter(({ server }) => server === "cdn").map(({ range }) => range), ["bytes=100000-"]);
+  }));
+
+const configPath = new URL("../../deno.json", import.meta.url).pathname;
+
+/** The child's HOME is another, its module cache is ours. */
+function denoDir(): string {
+  const { stdout } = new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).outputSync();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
+Deno.test("resolveModel() lets two runs fetch one model at the same time", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    hub.fault = async (_file, request, bytes) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return fileResponse(bytes, request);
+    };
+    const [a, b] = await Promise.all([resolveModel(id, at(home, hub)), resolveModel(id, at(home, hub))]);
+    assert.equal(a, b);
+    assert.deepEqual(await Deno.readFile(join(a, "model.safetensors")), files["model.safetensors"]);
+    assert.deepEqual(hub.downloads().filter((name) => name === "model.safetensors").length, 1);
+  }));
+
+Deno.test("resolveModel() says what the Hub answered: unknown model, missing file, unsupported model, no sound listing", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, { ...files, "config.json": utf8('{"model_type":"t5"}') });
+    await assert.rejects(resolveModel("org/other", at(home, hub)), (error: Error) => {
+      assert(error instanceof InputError, "a wrong name is wrong usage");
+      assert.match(error.message, /answers 401 for org\/other at main: check the name, or set HF_TOKEN/);
+      return true;
+    });
+    await assert.rejects(
+      resolveModel(id, at(home, hub)),
+      /org\/tiny-bert\/config\.json: model_type is "t5", must be one of bert/,
+    );
+    assert.equal(hub.downloads().includes("model.safetensors"), false, "refused before its weights are fetched");
+    hub.listing = (entries) => entries.filter(({ path }) => path !== "model.safetensors");
+    await assert.rejects(
+      resolveModel(id, at(home, hub)),
+      /model\.safetensors is not on the Hub: use a model that is published as safetensors/,
+    );
+    hub.listing = (entries) => entries.map((entry) => ({ ...entry, oid: "../../x", lfs: undefined }));
+    await assert.rejects(resolveModel(id, at(home, hub)), /config\.json is not on the Hub/);
+    hub.listing = () => ({ error: "?" });
+    await assert.rejects(resolveModel(id, at(home, hub)), /gives no sound answer/);
+    hub.apiFault = () => new Response("<html>Log in to this network</html>");
+    await assert.rejects(resolveModel(id, at(home, hub)), /gives no sound answer/);
+    hub.apiFault = () => Response.json({ sha: "../../../x" });
+    await assert.rejects(resolveModel(id, at(home, hub)), /names no commit/);
+  }));
+
+Deno.test("resolveModel() gives up soon on a hub that is not there or does not answer, in one line", () =>
+  inFolder({}, async (home) => {
+    const oneLine = (says: RegExp) => (error: Error) => {
+      assert(error instanceof HubError);
+      assert.match(error.message, says);
+      assert(!error.message.includes("\n"));
+      return true;
+    };
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    listener.close();
+    await assert.rejects(
+      resolveModel(id, at(home, `http://127.0.0.1:${listener.addr.port}`)),
+      oneLine(/127\.0\.0\.1:\d+ cannot be reached \(.*refused.*check the network/),
+    );
+    await using hub = fakeHub(id, files);
+    let release = () => {};
+    const silence = new Promise<void>((resolve) => release = resolve);
+    hub.apiFault = async () => (await silence, Response.json({}));
+    const start = performance.now();
+    await assert.rejects(resolveModel(id, at(home, hub)), oneLine(/did not answer within 0\.5 s/));
+    assert(performance.now() - start < 5000);
+    release();
+    await assert.rejects(resolveModel(id, at(home, "ftp://x")), /Cannot use HF_ENDPOINT "ftp:\/\/x"/);
+  }));
+
+Deno.test("resolveModel() with --offline or HF_HUB_OFFLINE asks nobody and says what is not there", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    await assert.rejects(
+      resolveModel(id, { ...at(home, hub), offline: true }),
+      /^InputError: Cannot load org\/tiny-bert with --offline: there is no such folder, none in the cache/,
+    );
+    await assert.rejects(resolveModel(id, at(home, hub, { HF_HUB_OFFLINE: "True" })), /with HF_HUB_OFFLINE/);
+    const snapshot = join(cacheOf(home), "snapshots", commit);
+    await Deno.mkdir(join(cacheOf(home), "refs"), { recursive: true });
+    await Deno.mkdir(snapshot, { recursive: true });
+    await Deno.writeTextFile(join(cacheOf(home), "refs", "main"), commit);
+    await Deno.writeTextFile(join(snapshot, "config.json"), "{}");
+    await assert.rejects(
+      resolveModel(id, { ...at(home, hub), offline: true }),
+      /lacks tokenizer\.json, model\.safetensors/,
+    );
+    await Deno.writeTextFile(join(cacheOf(home), "refs", "main"), "../../../..");
+    await assert.rejects(
+      resolveModel(id, { ...at(home, hub), offline: true }),
+      /refs\/main: it holds no commit: delete it/,
+    );
+    assert.equal(hub.seen.length, 0);
+  }));
