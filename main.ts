@@ -6,6 +6,7 @@ type Command = { run(args: string[]): Promise<void> };
 
 const commands: Record<string, () => Promise<Command>> = {
   train: () => import("./cli/train.ts"),
+  sample: () => import("./cli/sample.ts"),
 };
 
 async function main([name, ...args]: string[]): Promise<void> {
