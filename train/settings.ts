@@ -1,8 +1,9 @@
 // The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
 import { UsageError } from "../errors.ts";
+import { defaultPipSource } from "../model/pip_source.ts";
 import { choice, integer, number, text, toggle, type Values } from "./flags.ts";
 
-export const defaultModel = "sentence-transformers/all-MiniLM-L6-v2";
+export const defaultModel = defaultPipSource.id;
 
 const data = "Data", model = "Model", size = "Size of a step", length = "Length and optimizer", run = "Run";
 
@@ -96,39 +97,56 @@ export const trainFlags = {
 /** What the user typed, defaults of the table filled in. */
 export type TrainFlags = Values<typeof trainFlags>;
 
-/** Every setting of a run; nothing is left to be chosen but `batchTokens`, which the engine chooses. */
+/** Every setting of a run; nothing is left to be chosen but `batchTokens`, which depends on the adapter. */
 export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "offline" | "out"> {
   pairing: "siamese" | "joint";
   swapAugment: boolean;
   maxTokens: number;
   lr: number;
-  dropout: number;
 }
 
 /** Fills in what depends on the model.
  *  @throws {UsageError} if a flag does not suit the model or another flag */
-export function resolveSettings(
-  flags: TrainFlags,
-  config: { max_position_embeddings: number; hidden_dropout_prob: number },
-): TrainSettings {
+export function resolveSettings(flags: TrainFlags, config: { max_position_embeddings: number }): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
-  const positions = config.max_position_embeddings;
-  if (flags.maxTokens !== undefined && flags.maxTokens > positions) {
-    throw new UsageError(`Cannot use --max-tokens ${flags.maxTokens}: the model has ${positions} positions: lower it`);
-  }
-  const maxTokens = flags.maxTokens ?? Math.min(512, positions);
-  if (flags.batchTokens !== undefined && flags.batchTokens < maxTokens) {
-    throw new UsageError(
-      `Cannot use --batch-tokens ${flags.batchTokens}: one sequence may hold ${maxTokens} tokens: raise it or lower --max-tokens`,
-    );
-  }
   const pairing = flags.pairing ?? "siamese";
   return {
     ...settings,
     pairing,
-    maxTokens,
+    maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
     lr: flags.lr ?? (flags.method === "head" ? 1e-3 : 5e-5),
-    dropout: flags.dropout ?? config.hidden_dropout_prob,
+  };
+}
+
+/** Tokens of one sequence, checked against the model's positions and the micro-batch, which holds whole battles. */
+export function resolveMaxTokens(
+  asked: number | undefined,
+  { max_position_embeddings: positions }: { max_position_embeddings: number },
+  pairing: "siamese" | "joint",
+  batchTokens: number | undefined,
+): number {
+  if (asked !== undefined && asked > positions) {
+    throw new UsageError(`Cannot use --max-tokens ${asked}: the model has ${positions} positions: lower it`);
+  }
+  const maxTokens = asked ?? Math.min(512, positions);
+  const battleTokens = maxTokens * (pairing === "siamese" ? 2 : 1);
+  if (batchTokens !== undefined && batchTokens < battleTokens) {
+    throw new UsageError(
+      `Cannot use --batch-tokens ${batchTokens}: one battle may hold ${battleTokens} tokens: raise it or lower --max-tokens`,
+    );
+  }
+  return maxTokens;
+}
+
+/** Probability of dropping at each kind of site: config.json's own, or one for all. */
+export function dropoutRates(
+  { dropout }: { dropout?: number },
+  config: { hidden_dropout_prob: number; attention_probs_dropout_prob: number; classifier_dropout: number },
+): { hidden: number; attention: number; classifier: number } {
+  return {
+    hidden: dropout ?? config.hidden_dropout_prob,
+    attention: dropout ?? config.attention_probs_dropout_prob,
+    classifier: dropout ?? config.classifier_dropout,
   };
 }

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { flagName, parseFlag, type Values } from "../../train/flags.ts";
-import { resolveSettings, trainFlags } from "../../train/settings.ts";
+import { dropoutRates, resolveSettings, trainFlags } from "../../train/settings.ts";
 
 const defaults = Object.fromEntries(
   Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),
 ) as Values<typeof trainFlags>;
-const bert = { max_position_embeddings: 512, hidden_dropout_prob: 0.1 };
+const bert = { max_position_embeddings: 512 };
 const read = (field: keyof typeof trainFlags, typed: string) => parseFlag(field, trainFlags[field], typed);
 
 Deno.test("flagName() is the field in kebab case", () => {
@@ -40,17 +40,24 @@ Deno.test("parseFlag() refuses what is not a number, not whole, out of range or 
 Deno.test("resolveSettings() fills in what depends on the model and the method", () => {
   const settings = resolveSettings(defaults, bert);
   assert.deepEqual(
-    [settings.pairing, settings.swapAugment, settings.maxTokens, settings.lr, settings.dropout],
-    ["siamese", false, 512, 5e-5, 0.1],
+    [settings.pairing, settings.swapAugment, settings.maxTokens, settings.lr],
+    ["siamese", false, 512, 5e-5],
   );
-  const joint = resolveSettings({ ...defaults, pairing: "joint", method: "head", dropout: 0 }, {
-    ...bert,
+  const joint = resolveSettings({ ...defaults, pairing: "joint", method: "head" }, {
     max_position_embeddings: 128,
   });
-  assert.deepEqual([joint.swapAugment, joint.maxTokens, joint.lr, joint.dropout], [true, 128, 1e-3, 0]);
+  assert.deepEqual([joint.swapAugment, joint.maxTokens, joint.lr], [true, 128, 1e-3]);
 });
 
-Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one sequence", () => {
+Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one battle", () => {
   assert.throws(() => resolveSettings({ ...defaults, maxTokens: 513 }, bert), UsageError);
-  assert.throws(() => resolveSettings({ ...defaults, batchTokens: 100, maxTokens: 101 }, bert), UsageError);
+  assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert), UsageError);
+  assert.equal(resolveSettings({ ...defaults, batchTokens: 200, maxTokens: 100 }, bert).batchTokens, 200);
+  assert.equal(resolveSettings({ ...defaults, pairing: "joint", batchTokens: 512 }, bert).maxTokens, 512);
+});
+
+Deno.test("dropoutRates() are config.json's, or one for all", () => {
+  const config = { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.2, classifier_dropout: 0.3 };
+  assert.deepEqual(dropoutRates({}, config), { hidden: 0.1, attention: 0.2, classifier: 0.3 });
+  assert.deepEqual(dropoutRates({ dropout: 0 }, config), { hidden: 0, attention: 0, classifier: 0 });
 });
