@@ -6,6 +6,7 @@ type Command = { run(args: string[]): Promise<void> };
 
 const commands: Record<string, () => Promise<Command>> = {
   train: () => import("./cli/train.ts"),
+  tokenize: () => import("./cli/tokenize.ts"),
   sample: () => import("./cli/sample.ts"),
 };
 

@@ -1,0 +1,38 @@
+// The flags that name a model, shared by the commands that use one, and the way from them to a folder.
+import { resolve } from "node:path";
+import { type DownloadProgress, resolveModel } from "../model/hub.ts";
+import { startProgress } from "./progress.ts";
+
+export interface ModelSource {
+  model: string;
+  revision?: string;
+  offline: boolean;
+}
+
+/** The folder that holds the model; what has to be fetched is fetched, with progress on stderr. */
+export async function findModel({ model, revision, offline }: ModelSource): Promise<string> {
+  let download: ReturnType<typeof startProgress> | undefined;
+  const onProgress = ({ bytes, total, file }: DownloadProgress) => {
+    download ??= startProgress({ label: "download MB", total: megabytes(total) });
+    download.setTotal(megabytes(total));
+    download.update(megabytes(bytes), file);
+  };
+  try {
+    return await resolveModel(model, { revision, offline, onProgress, onNotice: (line) => console.error(line) });
+  } finally {
+    download?.stop();
+  }
+}
+
+/** A folder by its absolute path, so that run.json means the same from everywhere; a Hub id as it is. */
+export async function lastingName(model: string): Promise<string> {
+  try {
+    return (await Deno.stat(model)).isDirectory ? resolve(model) : model;
+  } catch {
+    return model;
+  }
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
+}
