@@ -3,13 +3,20 @@ import { GpuError, ShapeError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
 import { type Tensor } from "./tensor.ts";
 
-/** Writes `data` at the start of the tensor; later rows keep what they hold. */
-export function upload(gpu: Gpu, tensor: Tensor, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): void {
+/** Writes `data` into the tensor, from element `first` on; the rest keeps what it holds. */
+export function upload(
+  gpu: Gpu,
+  tensor: Tensor,
+  data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+  first = 0,
+): void {
   if (!tensor.region) throw new GpuError(`Cannot upload to ${tensor.label}: it has no memory yet`);
-  if (data.length > tensor.size) {
-    throw new ShapeError(`Cannot upload ${data.length} values to ${tensor.label} of shape [${tensor.shape}]`);
+  if (first + data.length > tensor.size) {
+    throw new ShapeError(
+      `Cannot upload ${data.length} values from ${first} on to ${tensor.label} of shape [${tensor.shape}]`,
+    );
   }
-  gpu.device.queue.writeBuffer(tensor.region.buffer, tensor.region.offset, data);
+  gpu.device.queue.writeBuffer(tensor.region.buffer, tensor.region.offset + first * 4, data);
 }
 
 /** Reads tensors back in one wait (a map costs 10 ms or more in Deno, whatever its size). */

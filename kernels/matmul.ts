@@ -13,9 +13,11 @@ import { type GradientTarget, type Tape } from "./tape.ts";
 
 const tileKernel = stepKernel("matmul_tile", gelu + tiled);
 
-/** The number by which gelu.wgsl knows each form; its keys are the values of `hidden_act` in config.json. */
-export const geluForms = { gelu: 1, gelu_new: 2, gelu_pytorch_tanh: 2 } as const;
-export type GeluForm = keyof typeof geluForms;
+/** x * Phi(x), or its tanh approximation. */
+export type GeluForm = "erf" | "tanh";
+
+/** The number by which gelu.wgsl knows each form. */
+export const geluForms: Readonly<Record<GeluForm, number>> = { erf: 1, tanh: 2 };
 
 export interface MatmulOptions {
   /** [N], added to each row. */

@@ -29,16 +29,15 @@ const cases: Row[] = [
   { why: "rows at both sides of a texture tile", T: 17, inputs: 64, outputs: 128 },
   { why: "dead tail inside a tile", T: 64, inputs: 64, outputs: 192, tokens: 35 },
   { why: "columns past one group of texture tiles", T: 48, inputs: 128, outputs: 576 },
-  { why: "exact GELU", T: 33, inputs: 64, outputs: 128, gelu: "gelu", std: 2 },
-  { why: "exact GELU, odd sizes", T: 5, inputs: 36, outputs: 52, gelu: "gelu" },
-  { why: "tanh GELU", T: 33, inputs: 64, outputs: 128, gelu: "gelu_new", std: 2 },
-  { why: "far tails of GELU, where a naive tanh overflows", T: 16, inputs: 64, outputs: 64, gelu: "gelu_new", std: 40 },
+  { why: "exact GELU", T: 33, inputs: 64, outputs: 128, gelu: "erf", std: 2 },
+  { why: "exact GELU, odd sizes", T: 5, inputs: 36, outputs: 52, gelu: "erf" },
+  { why: "tanh GELU", T: 33, inputs: 64, outputs: 128, gelu: "tanh", std: 2 },
+  { why: "far tails of GELU, where a naive tanh overflows", T: 16, inputs: 64, outputs: 64, gelu: "tanh", std: 40 },
 ];
 
 const activations = {
-  gelu: [geluExact, geluExactDerivative],
-  gelu_new: [geluTanh, geluTanhDerivative],
-  gelu_pytorch_tanh: [geluTanh, geluTanhDerivative],
+  erf: [geluExact, geluExactDerivative],
+  tanh: [geluTanh, geluTanhDerivative],
 } as const;
 
 for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1 } of cases) {
