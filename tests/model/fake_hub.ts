@@ -1,6 +1,9 @@
 // A hub on 127.0.0.1 that answers as the real one does: commit, listing with hashes, and files, the large ones through a
 // redirect to a second server that stands for the content network. Both note what they were asked; faults can be set.
 import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { ResolveOptions } from "../../model/hub.ts";
+import { safetensorsBytes } from "./hand_made.ts";
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
 
@@ -104,3 +107,34 @@ function entries(files: Record<string, Uint8Array>): Record<string, unknown>[] {
       : { ...common, oid: git };
   });
 }
+
+/** The tiny model most tests fetch. */
+export const id = "org/tiny-bert";
+export const utf8 = (text: string) => new TextEncoder().encode(text);
+const weightsHeader = { w: { dtype: "F32", shape: [50_000], data_offsets: [0, 200_000] } };
+/** Its small files. */
+export const small = {
+  "config.json": utf8('{"model_type":"bert"}'),
+  "tokenizer.json": utf8("{}"),
+  "vocab.txt": utf8("a\n"),
+};
+/** All that its repository holds. */
+export const files = {
+  ...small,
+  "README.md": utf8("not needed"),
+  "pytorch_model.bin": utf8("not needed"),
+  "model.safetensors": safetensorsBytes(weightsHeader, Uint8Array.from({ length: 200_000 }, (_, i) => i % 251)),
+};
+
+/** Options whose environment is this home and hub alone. */
+export function at(home: string, hub: FakeHub | string, more: Record<string, string> = {}): ResolveOptions {
+  const variables: Record<string, string> = {
+    HOME: home,
+    HF_ENDPOINT: typeof hub === "string" ? hub : `${hub.url}/`,
+    ...more,
+  };
+  return { env: (name) => variables[name], answerMs: 500, stallMs: 500, retryMs: 1 };
+}
+
+/** The tiny model's folder in the shared cache of `home`. */
+export const cacheOf = (home: string) => join(home, ".cache", "huggingface", "hub", "models--org--tiny-bert");
