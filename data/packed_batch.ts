@@ -1,0 +1,58 @@
+// One micro-batch of a plan -> the arrays that the kernels read.
+import type { PackedBatch } from "./batch.ts";
+import { type EncodedBattle, exchangeSides } from "./dataset.ts";
+import type { MicroBatch } from "./packing.ts";
+
+/** Of A wins, B wins, tie: where each goes when A and B change places. */
+const exchanged = [1, 0, 2];
+
+/** Lays the sequences of a micro-batch end to end, side A of each battle first.
+ *  Battles without a label have targets 0 and weight 0: they are predicted, never learned from.
+ *  @param battles the list that was planned
+ *  @param options `labelSmoothing` e makes targets t(1 - e) + e/3 */
+export function packBatch(
+  battles: readonly EncodedBattle[],
+  microBatch: MicroBatch,
+  { labelSmoothing = 0 }: { labelSmoothing?: number } = {},
+): PackedBatch {
+  const B = microBatch.battles.length;
+  const laid = microBatch.battles.map((index, at) =>
+    microBatch.swapped[at] ? exchangeSides(battles[index].sequences) : battles[index].sequences
+  );
+  const sequences = laid.flat();
+  const T = sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0), S = sequences.length;
+  const batch: PackedBatch = {
+    tokens: T,
+    segments: S,
+    battles: B,
+    inputIds: new Uint32Array(T),
+    tokenTypeIds: new Uint32Array(T),
+    positions: new Uint32Array(T),
+    starts: new Uint32Array(S + 1),
+    sides: new Uint32Array(B * 2),
+    targets: new Float32Array(B * 3),
+    weights: new Float32Array(B),
+    battleIndex: Uint32Array.from(microBatch.battles),
+    swapped: Uint8Array.from(microBatch.swapped, Number),
+  };
+  let token = 0;
+  for (const [segment, { inputIds, tokenTypeIds }] of sequences.entries()) {
+    batch.starts[segment] = token;
+    batch.inputIds.set(inputIds, token);
+    batch.tokenTypeIds.set(tokenTypeIds, token);
+    for (let position = 0; position < inputIds.length; position++) batch.positions[token++] = position;
+  }
+  batch.starts[S] = token;
+  let segment = 0;
+  for (const [at, index] of microBatch.battles.entries()) {
+    batch.sides.set([segment, segment + laid[at].length - 1], at * 2);
+    segment += laid[at].length;
+    const { label } = battles[index];
+    if (label === undefined) continue;
+    const outcome = microBatch.swapped[at] ? exchanged[label] : label;
+    batch.targets.fill(labelSmoothing / 3, at * 3, at * 3 + 3);
+    batch.targets[at * 3 + outcome] = 1 - labelSmoothing + labelSmoothing / 3;
+    batch.weights[at] = 1;
+  }
+  return batch;
+}

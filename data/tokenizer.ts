@@ -1,0 +1,158 @@
+// Text -> token ids, by the tokenizer.json of a model's folder. Users' text never becomes a special token here; templates
+// put those in by id.
+import { join } from "node:path";
+import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { InputError } from "../errors.ts";
+import { type BertNormalizerConfig, normalizeBertText, splitBertWords } from "./bert_text.ts";
+
+export interface Tokenizer {
+  /** Ids of a text without special tokens. What looks like one ("[SEP]") is text; a lone surrogate is read as U+FFFD. */
+  encodeText(text: string): number[];
+  clsId: number;
+  sepId: number;
+  padId: number;
+  /** Highest id + 1; the model's embedding must have that many rows. */
+  vocabSize: number;
+}
+
+interface AddedToken {
+  id: number;
+  content: string;
+  special: boolean;
+}
+
+interface TokenizerJson {
+  model: { type: string; vocab: Record<string, number>; unk_token: string };
+  normalizer: (BertNormalizerConfig & { type: string }) | null;
+  pre_tokenizer: { type: string } | null;
+  added_tokens: AddedToken[];
+}
+
+const advice = "take the tokenizer files of the model's own folder";
+/** No vocabulary comes near; keeps a wrong id from asking for gigabytes. */
+const highestId = 2 ** 24;
+/** Words remembered, about 100 bytes each; the 1,931 battles of people's own texts hold 30,000 different ones. */
+const rememberedWords = 200_000;
+
+/** Loads `tokenizer.json` and, where there is one, `tokenizer_config.json`. @throws {InputError} with file and entry */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const path = join(folder, "tokenizer.json");
+  const json = await readJson(path) as unknown as TokenizerJson | undefined;
+  if (!json) throw new InputError(`Cannot open ${path}: there is no such file: ${advice}`);
+  const config = await readJson(join(folder, "tokenizer_config.json")) ?? {};
+  return createTokenizer(json, config, path);
+}
+
+function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, path: string): Tokenizer {
+  checkVocabulary(json, path);
+  const added = checkAddedTokens(json, path);
+  // As transformers' split_special_tokens=True: special tokens are not looked for, other added tokens are.
+  const addedWords = added.filter(({ special }) => !special);
+  let hub: HubTokenizer;
+  try {
+    // Truncation and padding of the file are not the library's business, so they need no switching off.
+    hub = new HubTokenizer({ ...json, added_tokens: addedWords }, config);
+  } catch (error) {
+    throw new InputError(`Cannot load ${path}: ${(error as Error).message.split("\n")[0]}: ${advice}`);
+  }
+  const normalizer = json.normalizer;
+  if (normalizer?.type === "BertNormalizer") {
+    hub.normalizer = ((text: string) => normalizeBertText(text, normalizer)) as unknown as typeof hub.normalizer;
+  }
+  if (json.pre_tokenizer?.type === "BertPreTokenizer") {
+    hub.pre_tokenizer = splitBertWords as unknown as typeof hub.pre_tokenizer;
+  }
+
+  // WordPiece reads each word alone, so words are remembered: 4 times as fast as the library's own way.
+  const idsOfWord = new Map<string, number[]>();
+  const wordIds = (text: string): number[] => {
+    let ids = idsOfWord.get(text);
+    if (ids === undefined) {
+      ids = (hub.model!([text]) as string[]).map((token) => hub.token_to_id(token)!);
+      if (idsOfWord.size >= rememberedWords) idsOfWord.clear();
+      idsOfWord.set(text, ids);
+    }
+    return ids;
+  };
+  const special = (role: string, usual: string): number => {
+    const name = tokenName(config[`${role}_token`]) ?? usual;
+    const id = added.find(({ content }) => content === name)?.id ?? hub.token_to_id(name);
+    if (id === undefined) throw new InputError(`Cannot load ${path}: it has no ${role} token ${name}: ${advice}`);
+    return id;
+  };
+  return {
+    encodeText(text) {
+      const whole = text.toWellFormed();
+      if (addedWords.length > 0) return hub.encode(whole, { add_special_tokens: false }).ids;
+      const normal: string = hub.normalizer ? hub.normalizer(whole) : whole;
+      const words: string[] = hub.pre_tokenizer ? hub.pre_tokenizer(normal) : [normal];
+      const result: number[] = [];
+      for (const word of words) for (const id of wordIds(word)) result.push(id);
+      return result;
+    },
+    clsId: special("cls", "[CLS]"),
+    sepId: special("sep", "[SEP]"),
+    padId: special("pad", "[PAD]"),
+    vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
+  };
+}
+
+/** Highest id of a piece + 1. */
+function vocabularySize(json: TokenizerJson): number {
+  return Object.values(json.model.vocab).reduce((size, id) => Math.max(size, id + 1), 0);
+}
+
+function checkVocabulary({ model }: TokenizerJson, path: string): void {
+  const refuse = (what: string) => new InputError(`Cannot load ${path}: ${what}: ${advice}`);
+  if (typeof model !== "object" || model === null) throw refuse("model is missing");
+  if (model.type !== "WordPiece") {
+    throw new InputError(
+      `Cannot load ${path}: model.type is ${
+        JSON.stringify(model.type)
+      }, must be "WordPiece": use a model of the BERT family`,
+    );
+  }
+  const { vocab } = model;
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) throw refuse("model.vocab is no object");
+  const wrong = Object.entries(vocab).find(([, id]) => !Number.isInteger(id) || id < 0 || id >= highestId);
+  if (wrong) throw refuse(`model.vocab gives ${JSON.stringify(wrong[0])} the id ${JSON.stringify(wrong[1])}`);
+  if (vocab[model.unk_token] === undefined) throw refuse("model.unk_token is not in model.vocab");
+}
+
+function checkAddedTokens(json: TokenizerJson, path: string): AddedToken[] {
+  const added: unknown = json.added_tokens;
+  const isSound = Array.isArray(added) &&
+    added.every((token) =>
+      typeof token === "object" && token !== null && typeof token.content === "string" &&
+      Number.isInteger(token.id) && token.id >= 0 && token.id < highestId && typeof token.special === "boolean"
+    );
+  if (!isSound) throw new InputError(`Cannot load ${path}: added_tokens is no list of tokens: ${advice}`);
+  return added;
+}
+
+/** A token as tokenizer_config.json names it: its text, or an object that holds it. */
+function tokenName(entry: unknown): string | undefined {
+  if (typeof entry === "string") return entry;
+  const content = (entry as { content?: unknown } | null | undefined)?.content;
+  return typeof content === "string" ? content : undefined;
+}
+
+async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`Cannot read ${path}: it is no JSON (${(error as Error).message.split("\n")[0]}): ${advice}`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InputError(`Cannot read ${path}: its JSON is no object: ${advice}`);
+  }
+  return value as Record<string, unknown>;
+}

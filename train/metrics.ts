@@ -1,0 +1,79 @@
+// What predictions are worth: the competition's log loss, its expectation under known probabilities, accuracy, calibration.
+// Rows are battles, columns A wins, B wins, tie.
+import { InputError } from "../errors.ts";
+import type { Outcome } from "../data/battle.ts";
+
+/** numpy.finfo(dtype).eps, which scikit-learn 1.3 clips by. */
+const epsOf = { float64: 2 ** -52, float32: 2 ** -23 };
+
+export interface LogLossOptions {
+  /** Type that scikit-learn would be given; a submission file is read as float64. @default {"float64"} */
+  dtype?: keyof typeof epsOf;
+}
+
+/** Mean of -log p(true), nats per battle, as scikit-learn 1.3 `log_loss(eps="auto")`: clip to [eps, 1 - eps], then divide
+ *  by the row's sum. @param p [B, 3]; rows need not sum to 1  @param labels [B], true column
+ *  @throws {InputError} with the row, if a probability is not a number */
+export function logLoss(p: ArrayLike<number>, labels: ArrayLike<Outcome>, options: LogLossOptions = {}): number {
+  const rows = rowsOf(p, labels.length);
+  let sum = 0;
+  for (let row = 0; row < rows; row++) sum -= Math.log(clippedRow(p, row, options)[labels[row]]);
+  return sum / rows;
+}
+
+/** What `logLoss` comes to on average when outcomes are drawn from `truth` [B, 3]; least where p = truth. */
+export function expectedLogLoss(p: ArrayLike<number>, truth: ArrayLike<number>, options: LogLossOptions = {}): number {
+  const rows = rowsOf(p, truth.length / 3);
+  let sum = 0;
+  for (let row = 0; row < rows; row++) {
+    const clipped = clippedRow(p, row, options);
+    for (let column = 0; column < 3; column++) {
+      const share = truth[row * 3 + column];
+      if (share > 0) sum -= share * Math.log(clipped[column]);
+    }
+  }
+  return sum / rows;
+}
+
+/** Share of battles whose likeliest outcome came true; of equally likely ones the first counts. */
+export function accuracy(p: ArrayLike<number>, labels: ArrayLike<Outcome>): number {
+  const rows = rowsOf(p, labels.length);
+  let correct = 0;
+  for (let row = 0; row < rows; row++) if (likeliest(p, row) === labels[row]) correct++;
+  return correct / rows;
+}
+
+/** Expected calibration error (Guo 2017, equation 5): battles sorted into equal bins by the probability of their likeliest
+ *  outcome; the gap between that probability and the share that came true, averaged over battles. */
+export function calibrationError(p: ArrayLike<number>, labels: ArrayLike<Outcome>, bins = 15): number {
+  const rows = rowsOf(p, labels.length), gap = new Float64Array(bins);
+  for (let row = 0; row < rows; row++) {
+    const outcome = likeliest(p, row), sum = p[row * 3] + p[row * 3 + 1] + p[row * 3 + 2];
+    const confidence = p[row * 3 + outcome] / sum;
+    gap[Math.min(Math.max(Math.ceil(confidence * bins) - 1, 0), bins - 1)] += Number(outcome === labels[row]) -
+      confidence;
+  }
+  return gap.reduce((sum, value) => sum + Math.abs(value), 0) / rows;
+}
+
+function rowsOf(p: ArrayLike<number>, rows: number): number {
+  if (p.length !== rows * 3) throw new RangeError(`Cannot score ${p.length / 3} predictions against ${rows} battles`);
+  if (rows === 0) throw new InputError("Cannot score predictions: there is no battle: give at least one");
+  return rows;
+}
+
+function clippedRow(p: ArrayLike<number>, row: number, { dtype = "float64" }: LogLossOptions): number[] {
+  const eps = epsOf[dtype];
+  const clipped = [0, 1, 2].map((column) => Math.min(Math.max(p[row * 3 + column], eps), 1 - eps));
+  const sum = clipped[0] + clipped[1] + clipped[2];
+  if (Number.isNaN(sum)) {
+    throw new InputError(`Cannot score prediction ${row + 1}: a probability is not a number: predict again`);
+  }
+  return clipped.map((value) => value / sum);
+}
+
+function likeliest(p: ArrayLike<number>, row: number): number {
+  let best = 0;
+  for (const column of [1, 2]) if (p[row * 3 + column] > p[row * 3 + best]) best = column;
+  return best;
+}
