@@ -1,0 +1,140 @@
+// The optimizer: AdamW with clipping over flat buffers, recorded once; what changes from step to step is in the step
+// uniform (`adamwStep`). Not on the tape: nothing is differentiated here. See adamw.wgsl.
+import finite from "./finite.wgsl" with { type: "text" };
+import source from "./adamw.wgsl" with { type: "text" };
+import { ShapeError } from "../errors.ts";
+import { type Recorder } from "../gpu/recorder.ts";
+import { Tensor } from "../gpu/tensor.ts";
+import { stepKernel, type StepUniform } from "./step.ts";
+import { type Schedules } from "./schedules.ts";
+
+const kernel = stepKernel("adamw", finite + source);
+
+/** Trainable parameters with their gradients and moments, each flat [N] in memory of its own, N a multiple of 64. */
+export interface OptimizerState {
+  parameters: Tensor;
+  gradients: Tensor;
+  firstMoments: Tensor;
+  secondMoments: Tensor;
+  /** Values before this index decay; a multiple of 64. */
+  decayedLength: number;
+}
+
+export interface AdamwOptions {
+  /** Largest norm of the gradient; 0 switches clipping off. @default {1} */
+  clip?: number;
+  /** @default {0.01} */
+  weightDecay?: number;
+  /** @default {[0.9, 0.999]} */
+  betas?: readonly [number, number];
+  /** @default {1e-8} */
+  eps?: number;
+  /** [slots, 4]; the norm goes into column 3 of row `slot`. */
+  metrics: Tensor;
+  /** [1] u32, sticky: set where the norm is not finite; once it is set, parameters and moments stay as they are. */
+  flag: Tensor;
+  schedules: Schedules;
+  /** Longest range of the flat buffers that one dispatch takes, in values. @default {what one binding holds} */
+  rangeLength?: number;
+}
+
+/** vec4f of one group; as the product of the lanes and runs below. */
+const BLOCK = 512;
+
+/**
+ * Records one optimizer step: norm, clip coefficient, update, gradients cleared.
+ *
+ * @throws {ShapeError} if a length is not a multiple of 64 or the four tensors differ in length
+ */
+export function recordAdamw(recorder: Recorder, state: OptimizerState, options: AdamwOptions): void {
+  const { parameters, gradients, firstMoments, secondMoments, decayedLength } = state;
+  const { clip: maxNorm = 1, weightDecay = 0.01, betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8 } = options;
+  const N = parameters.size;
+  const lengths = [parameters, gradients, firstMoments, secondMoments].map((tensor) => tensor.size);
+  if (lengths.some((length) => length !== N) || N % 64 !== 0 || decayedLength % 64 !== 0 || decayedLength > N) {
+    throw new ShapeError(
+      `Cannot optimise flat buffers of ${lengths} values with ${decayedLength} decayed: one multiple of 64 is needed`,
+    );
+  }
+  const constants = options.schedules.rowPerGroup ? { LANES: 64, RUN: BLOCK / 64 } : { LANES: 8, RUN: BLOCK / 8 };
+  const bound = Math.floor(recorder.gpu.limits.maxStorageBufferBindingSize / 256) * 64;
+  const ranges = rangesOf(N, Math.min(options.rangeLength ?? bound, bound));
+  const groups = ranges.map(({ length }) => Math.ceil(length / 4 / BLOCK));
+  const partial = recorder.tensor([groups.reduce((a, b) => a + b, 0)], { label: "partial norms" });
+  const clip = recorder.tensor([2], { label: "clip" });
+  const { metrics, flag } = options;
+  const common = {
+    groups: partial.size,
+    maxNorm,
+    beta2,
+    eps,
+    weightDecay,
+    firstRate: 1 - beta1,
+    secondRate: 1 - beta2,
+  };
+  let offset = 0;
+  const sizes = ranges.map(({ first, length }, i) => {
+    const decayed = Math.min(length, Math.max(0, decayedLength - first));
+    const size = { ...common, N: length, offset, decayed };
+    offset += groups[i];
+    return size;
+  });
+
+  ranges.forEach((range, i) => {
+    recorder.run(kernel, "partial_norm", {
+      read: { g: slice(gradients, range) },
+      write: { partial },
+      size: sizes[i],
+      constants,
+      groups: groups[i],
+    });
+  });
+  recorder.run(kernel, "finish_norm", {
+    write: { partial, clip, metrics, flag },
+    size: sizes[0],
+    constants: { LANES: 64, RUN: 1 },
+    groups: 1,
+  });
+  ranges.forEach((range, i) => {
+    const [p, m, v] = [parameters, firstMoments, secondMoments].map((tensor) => slice(tensor, range));
+    recorder.run(kernel, "update", {
+      read: { g: slice(gradients, range) },
+      write: { p, m, v, clip },
+      size: sizes[i],
+      constants,
+      groups: groups[i],
+    });
+  });
+  recorder.clear(gradients);
+}
+
+/** The fields of the step uniform for optimizer step `step`, counted from 1. */
+export function adamwStep(
+  { step, learningRate, betas: [beta1, beta2] = [0.9, 0.999] }: {
+    step: number;
+    learningRate: number;
+    betas?: readonly [number, number];
+  },
+): Pick<StepUniform, "learningRate" | "stepSize" | "rootCorrection"> {
+  return {
+    learningRate,
+    stepSize: learningRate / (1 - beta1 ** step),
+    rootCorrection: Math.sqrt(1 - beta2 ** step),
+  };
+}
+
+interface Range {
+  first: number;
+  length: number;
+}
+
+function rangesOf(length: number, limit: number): Range[] {
+  const ranges: Range[] = [];
+  for (let first = 0; first < length; first += limit) ranges.push({ first, length: Math.min(limit, length - first) });
+  return ranges;
+}
+
+function slice(flat: Tensor, { first, length }: Range): Tensor {
+  const { buffer, offset } = flat.region!;
+  return new Tensor([length], { label: flat.label }, { buffer, offset: offset + first * 4, size: length * 4 });
+}

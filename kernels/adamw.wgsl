@@ -1,0 +1,118 @@
+// adamw.wgsl: one optimizer step over flat buffers: the gradient's norm, the clip coefficient, the update.
+//   partial_norm  partial[offset + group] = its share of the sum of g * g
+//   finish_norm   norm = sqrt(sum of partial, in order);  clip = [min(1, maxNorm / (norm + 1e-6)), norm]
+//                 metrics[slot].gradNorm = norm;  flag = 1 where the norm is not finite;  clip[0] = -1 where flag is set
+//   update        g = gradient * clip[0];  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g g
+//                 p -= learningRate * weightDecay * p + stepSize * m / (sqrt(v) / rootCorrection + eps)
+//                 nothing is written where clip[0] < 0; only values before `decayed` decay
+// Shapes    p g m v [N]   partial [groups]   clip [2]: coefficient, norm   metrics [slots, 4]   flag [1]
+// Dispatch  partial_norm, update: ceil(N / 2048) groups, one block of 512 vec4f each, folded over y past 65,535
+//           finish_norm: one group
+// Limits    N divides by 64 and is one range of the flat buffers: longer ones are several ranges (kernels/adamw.ts)
+// Numerics  f32, fixed order; a range's groups depend on its length only
+// Source    torch.optim.AdamW and torch.nn.utils.clip_grad_norm_; Loshchilov, Hutter 2019, algorithm 2
+struct Size {
+  N: u32,
+  offset: u32,          // first entry of this range in partial
+  groups: u32,          // entries of partial, over all ranges
+  decayed: u32,
+  maxNorm: f32,         // 0: no clipping
+  firstRate: f32,       // 1 - beta1
+  beta2: f32,
+  secondRate: f32,      // 1 - beta2
+  eps: f32,
+  weightDecay: f32,
+}
+@group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
+@group(0) @binding(1) var<storage, read> g: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> m: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> v: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(5) var<storage, read_write> clip: array<f32>;
+@group(0) @binding(6) var<storage, read_write> metrics: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> flag: array<u32>;
+@group(0) @binding(8) var<uniform> size: Size;
+@group(0) @binding(9) var<uniform> step: Step;
+
+// 8 and 64 on CPU adapters, whose invocations run eight at a time through all of their loop: a group then reads forwards.
+// 64 and 8 on GPUs, which want neighbours to read neighbours. Both: blocks of 512 vec4f. Measured in bench/tried.md.
+override LANES: u32;
+override RUN: u32;
+
+var<workgroup> sums: array<f32, 64>;
+
+// Lane 0 gets the sum of all lanes, in order.
+fn sum_lanes(lane: u32, value: f32) -> f32 {
+  sums[lane] = value;
+  workgroupBarrier();
+  var total = 0.0;
+  if (lane == 0u) {
+    for (var i = 0u; i < LANES; i++) { total += sums[i]; }
+  }
+  return total;
+}
+
+// The group's number, which numbers its block of the range as well.
+fn group_number(group: vec3u, folded: vec3u) -> u32 {
+  return group.y * folded.x + group.x;
+}
+
+// First vec4f of an invocation, and where its group's block ends; neighbours lie side by side.
+fn block_of(number: u32, lane: u32) -> vec2u {
+  let first = number * LANES * RUN;
+  return vec2u(first + lane, min(first + LANES * RUN, size.N / 4u));
+}
+
+@compute @workgroup_size(LANES)
+fn partial_norm(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = group_number(group, folded);
+  let block = block_of(number, lane);
+  var sum = 0.0;
+  for (var i = block.x; i < block.y; i += LANES) {
+    let x = g[i];
+    sum += dot(x, x);
+  }
+  let total = sum_lanes(lane, sum);
+  // Folding may add groups past the last block; their entry would be the next range's.
+  if (lane == 0u && block.x < block.y) { partial[size.offset + number] = total; }
+}
+
+@compute @workgroup_size(LANES)
+fn finish_norm(@builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = lane; i < size.groups; i += LANES) { sum += partial[i]; }
+  let norm = sqrt(sum_lanes(lane, sum));
+  if (lane != 0u) { return; }
+  metrics[step.slot].w = norm;
+  if (not_finite(norm)) { flag[0] = 1u; }
+  var coefficient = 1.0;
+  if (size.maxNorm > 0.0) { coefficient = min(1.0, size.maxNorm / (norm + 1e-6)); }
+  clip[0] = select(coefficient, -1.0, flag[0] != 0u);
+  clip[1] = norm;
+}
+
+fn store(i: u32, p_old: vec4f, gradient: vec4f, m_old: vec4f, v_old: vec4f) {
+  let m_new = m_old + size.firstRate * (gradient - m_old);
+  let v_new = size.beta2 * v_old + size.secondRate * gradient * gradient;
+  let decay = select(0.0, step.learningRate * size.weightDecay, i * 4u < size.decayed);
+  m[i] = m_new;
+  v[i] = v_new;
+  p[i] = p_old - (decay * p_old + step.stepSize * m_new / (sqrt(v_new) / step.rootCorrection + size.eps));
+}
+
+@compute @workgroup_size(LANES)
+fn update(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let coefficient = clip[0];
+  if (coefficient < 0.0) { return; }
+  let number = group_number(group, folded);
+  let block = block_of(number, lane);
+  for (var i = block.x; i < block.y; i += LANES) { store(i, p[i], g[i] * coefficient, m[i], v[i]); }
+}
