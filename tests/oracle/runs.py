@@ -1,0 +1,55 @@
+"""Reads what `deno task tokenize` and `deno task train` wrote, in Python: token lines and run folders."""
+import json
+import os
+import sys
+
+import torch
+from judges import HEADS, JointJudge, SiameseJudge
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForSequenceClassification, logging
+
+
+def read_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def read_battles(path):
+    """Token lines -> battles in the file's order: one line (side ab) or two in a row (a, b) each."""
+    battles = []
+    for line in read_lines(path):
+        if line["side"] != "b":
+            battles.append({"id": str(line["id"]), "label": line.get("label"), "sequences": [], "weight": 1.0})
+        battle = battles[-1]
+        if str(line["id"]) != battle["id"]:
+            sys.exit(f"Cannot read {path}: side b of {line['id']} does not follow its side a")
+        battle["sequences"].append(
+            {"side": line["side"], "inputIds": line["input_ids"], "tokenTypeIds": line["token_type_ids"]})
+        if battle["label"] is not None:
+            battle["target"] = [float(battle["label"] == column) for column in range(3)]
+    return battles
+
+
+def load_judge(folder):
+    """The model of a run folder, as anyone would load it with transformers; without dropout."""
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        entry = json.load(file).get("tiebreak", {})
+    options = dict(dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    if entry.get("pairing") == "siamese":
+        backbone, info = AutoModel.from_pretrained(folder, **options)
+        tensors = load_file(os.path.join(folder, "head.safetensors"))
+        head = HEADS[entry["head"]](backbone.config.hidden_size)
+        head.load_state_dict({name.removeprefix("head."): tensor for name, tensor in tensors.items()})
+        judge = SiameseJudge(backbone, head)
+    else:
+        model, info = AutoModelForSequenceClassification.from_pretrained(folder, **options)
+        judge = JointJudge(model)
+    # Mean pooling does without the pooler, so a siamese folder may lack it; transformers then makes one up.
+    judge.made_up = set(info["missing_keys"]) if isinstance(judge, SiameseJudge) else set()
+    missing = [name for name in info["missing_keys"] if name not in judge.made_up or "pooler" not in name]
+    for what, names in (("missing", missing), ("unexpected", info["unexpected_keys"])):
+        if names:
+            sys.exit(f"Cannot use {folder}: tensors are {what}: {', '.join(sorted(names))}")
+    return judge.eval()
