@@ -6,6 +6,8 @@ type Command = { run(args: string[]): Promise<void> };
 
 const commands: Record<string, () => Promise<Command>> = {
   train: () => import("./cli/train.ts"),
+  evaluate: () => import("./cli/evaluate.ts"),
+  submit: () => import("./cli/submit.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   sample: () => import("./cli/sample.ts"),
 };

@@ -1,0 +1,62 @@
+// `submit`: predictions for a test file, as a submission.
+import { readBattles } from "../data/battles.ts";
+import { encodeAll } from "../data/dataset.ts";
+import { writeSubmission } from "../data/predictions.ts";
+import { UsageError } from "../errors.ts";
+import { text, toggle } from "../train/flags.ts";
+import { openTrained } from "../train/open_trained.ts";
+import { predictAll } from "../train/predict.ts";
+import { parseCommand } from "./command.ts";
+import { findModel } from "./model_source.ts";
+import { predictionFlags, predictionProgress } from "./prediction_flags.ts";
+
+const description = {
+  name: "submit",
+  summary: "Writes a submission: id, winner_model_a, winner_model_b, winner_tie, in the order of the test file.",
+  flags: {
+    data: text({ group: "Data", value: "FILE", help: "battles in Kaggle's layout; outcomes are not needed" }),
+    out: text({ group: "Data", value: "FILE", help: "where to write", default: "submission.csv" }),
+    force: toggle({ group: "Data", help: "replace that file", default: false }),
+    ...predictionFlags,
+  },
+  examples: [
+    ["deno task submit --data test.csv --model runs/first", "into submission.csv"],
+  ] as [string, string][],
+};
+
+/** Runs the command. */
+export async function run(args: string[]): Promise<void> {
+  const parsed = parseCommand(description, args);
+  if (!parsed) return;
+  const { data, out, force, model, ...settings } = parsed.settings;
+  if (data === undefined) throw new UsageError("Cannot submit without battles: name a file with --data");
+  if (model === undefined) throw new UsageError("Cannot submit without a model: name a run folder with --model");
+  if (!force && await exists(out)) {
+    throw new UsageError(`Cannot write ${out}: it exists: add --force, or name another --out`);
+  }
+  const trained = await openTrained(await findModel({ ...settings, model }), settings);
+  const progress = predictionProgress();
+  try {
+    const battles = await encodeAll(readBattles(data), trained.tokenizer, trained.encoding);
+    const p = await predictAll(trained.engine, battles, { ...settings, onProgress: progress.onProgress });
+    progress.stop();
+    await writeSubmission(
+      out,
+      battles.map(({ id }, row) => ({ id, probabilities: p.subarray(row * 3, row * 3 + 3) })),
+    );
+    console.log(`${out}  ${battles.length} rows`);
+  } finally {
+    progress.stop();
+    trained.dispose();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

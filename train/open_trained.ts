@@ -1,0 +1,75 @@
+// Opens a trained model for prediction: a run folder, or a joint three-label checkpoint from elsewhere.
+import { join } from "node:path";
+import type { EncodeOptions } from "../data/template.ts";
+import { templateFor } from "../data/template.ts";
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { InputError } from "../errors.ts";
+import { readConfig } from "../model/config.ts";
+import { isObject } from "../model/json_text.ts";
+import { type CreatedEngine, createEngine } from "./create_engine.ts";
+import type { RunRecord } from "./run_record.ts";
+import { resolveMaxTokens } from "./settings.ts";
+
+export interface Trained extends CreatedEngine {
+  tokenizer: Tokenizer;
+  /** How the model wants its battles. */
+  encoding: EncodeOptions;
+}
+
+/** @param asked what the user set; a run folder knows its own pairing and length
+ *  @throws {InputError} if the folder holds no trained head */
+export async function openTrained(
+  folder: string,
+  asked: { batchTokens?: number; maxTokens?: number },
+): Promise<Trained> {
+  const config = await readConfig(folder);
+  const pairing = config.tiebreak?.pairing ?? "joint";
+  const maxTokens = resolveMaxTokens(
+    asked.maxTokens ?? config.tiebreak?.max_tokens,
+    config,
+    pairing,
+    asked.batchTokens,
+  );
+  const encoding = { pairing, maxTokens, template: templateFor(config.model_type) };
+  const tokenizer = await loadTokenizer(folder);
+  const options = {
+    folder,
+    config,
+    pairing,
+    head: config.tiebreak?.head ?? "swap" as const,
+    // The head alone has gradients and moments: the least memory.
+    method: "head" as const,
+    batch: 1,
+    batchTokens: asked.batchTokens,
+    maxTokens,
+    weightDecay: 0,
+    clip: 0,
+    seed: 0,
+  };
+  const run = await runOf(folder);
+  let created = await createEngine({ ...options, schedules: run?.schedules });
+  if (run && created.adapter.name !== run.adapter.name) {
+    created.dispose();
+    created = await createEngine(options);
+  }
+  const { initialised } = created.engine;
+  if (initialised.length > 0) {
+    created.dispose();
+    throw new InputError(
+      `Cannot predict with ${folder}: it holds no "${
+        initialised[0]
+      }", so it was never trained on battles: train it first`,
+    );
+  }
+  return { ...created, tokenizer, encoding };
+}
+
+/** Adapter and schedules of the run that made the folder: on the same adapter they give the same last bits. */
+async function runOf(folder: string): Promise<Pick<RunRecord, "adapter" | "schedules"> | undefined> {
+  try {
+    const run = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
+    return isObject(run.adapter) && isObject(run.schedules) ? run as unknown as RunRecord : undefined;
+  } catch {
+    return undefined;
+  }
+}
