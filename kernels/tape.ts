@@ -84,6 +84,16 @@ export class Tape {
     this.#gradients.set(x, gradient);
   }
 
+  /**
+   * Gives `x` the gradient `dy` of a later result itself, without a copy; false where `x` has one already, or wants none.
+   * What adds to the gradient of `x` from then on changes `dy`: whatever else reads `dy` is recorded before.
+   */
+  adoptGrad(x: Tensor, dy: Tensor): boolean {
+    if (this.#parameterGradients.has(x) || this.#gradients.has(x) || !this.needsGrad(x)) return false;
+    this.#gradients.set(x, dy);
+    return true;
+  }
+
   /** Registers how to record the backward of the operation that made `output`. */
   onBackward(output: Tensor, record: (gradient: Tensor) => void): void {
     if (output.requiresGrad) this.#backward.push({ output, record });

@@ -1,0 +1,82 @@
+// add.wgsl: the residual's sum with dropout, dropout alone, and their gradients, which are dropout again.
+//   add          y = x + a          add_dropped   y = x + mask * a
+//   copy         y = x              dropped       y = mask * x;  both add to y where `accumulate` says so
+//   mask         0 where a channel is dropped, dropScale = 1 / (1 - rate) where it is kept: dropout.wgsl
+// Shapes    x a y [rows, W]   keys [rows]
+// Dispatch  one group of LANES for each row, folded over y past 65,535
+// Limits    W divides by 4; y is neither x nor a
+// Numerics  f32; the mask depends on a row's key, the site and the channel only
+// Source    Srivastava et al. 2014, in the inverted form of torch.nn.Dropout
+struct Size { rows: u32, W: u32, rowSource: u32, accumulate: u32, dropThreshold: u32, dropScale: f32, site: u32 }
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> keys: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<uniform> size: Size;
+@group(0) @binding(5) var<uniform> step: Step;
+
+// 8 on CPU adapters, whose invocations run eight at a time through all of their loop: a group then reads forwards; 64 on
+// GPUs. Measured for the same loop in adamw.wgsl: bench/tried.md.
+override LANES: u32;
+
+fn row_of(group: vec3u, folded: vec3u) -> u32 {
+  return group.y * folded.x + group.x;
+}
+
+fn mask(base: u32, w: u32) -> vec4f {
+  return dropout4(base, w * 4u, size.dropThreshold, size.dropScale);
+}
+
+fn store(i: u32, value: vec4f) {
+  if (size.accumulate != 0u) { y[i] += value; } else { y[i] = value; }
+}
+
+@compute @workgroup_size(LANES)
+fn add(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let first = row * (size.W / 4u);
+  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = x[first + w] + a[first + w]; }
+}
+
+@compute @workgroup_size(LANES)
+fn add_dropped(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let first = row * (size.W / 4u);
+  let base = dropout_base(keys[row], size.site);
+  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = x[first + w] + mask(base, w) * a[first + w]; }
+}
+
+@compute @workgroup_size(LANES)
+fn copy(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let first = row * (size.W / 4u);
+  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, x[first + w]); }
+}
+
+@compute @workgroup_size(LANES)
+fn dropped(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let first = row * (size.W / 4u);
+  let base = dropout_base(keys[row], size.site);
+  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, mask(base, w) * x[first + w]); }
+}
