@@ -48,8 +48,7 @@ export function accuracy(p: ArrayLike<number>, labels: ArrayLike<Outcome>): numb
 export function calibrationError(p: ArrayLike<number>, labels: ArrayLike<Outcome>, bins = 15): number {
   const rows = rowsOf(p, labels.length), gap = new Float64Array(bins);
   for (let row = 0; row < rows; row++) {
-    const outcome = likeliest(p, row), sum = p[row * 3] + p[row * 3 + 1] + p[row * 3 + 2];
-    const confidence = p[row * 3 + outcome] / sum;
+    const outcome = likeliest(p, row), confidence = clippedRow(p, row, {})[outcome];
     gap[Math.min(Math.max(Math.ceil(confidence * bins) - 1, 0), bins - 1)] += Number(outcome === labels[row]) -
       confidence;
   }
