@@ -2,12 +2,12 @@
 // Shapes    scalars only
 // Dispatch  none: this file is put in front of the kernels that declare `step`
 struct Step {
-  tokens: u32,         // rows in use of [T, .] tensors
-  segments: u32,       // rows in use of [S, .]
-  battles: u32,        // rows in use of [B, .]
-  blocks: u32,         // attention work items in use
-  slot: u32,           // row of the metrics ring
-  inverseWeight: f32,  // 1 / (sum of battle weights of the whole optimizer step)
+  tokens: u32,           // rows in use of [T, .] tensors
+  segments: u32,         // rows in use of [S, .]
+  battles: u32,          // rows in use of [B, .]
+  blocks: u32,           // attention work items in use
+  slot: u32,             // row of the metrics ring
+  inverseWeight: f32,    // 1 / (sum of battle weights of the whole optimizer step)
   uniqueWords: u32,      // distinct word ids of the micro-batch
   uniquePositions: u32,  // distinct positions
   learningRate: f32,     // of this optimizer step
