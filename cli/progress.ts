@@ -4,6 +4,8 @@ import { MultiBar, Presets } from "cli-progress";
 export interface Progress {
   /** Moves to `value` of the total, with a few words such as the loss. */
   update(value: number, words: string): void;
+  /** Words beside a bar that stands still for a while; no line of its own. */
+  hint(words: string): void;
   /** Changes the total once it is known. */
   setTotal(total: number): void;
   /** A line of its own, above the bar. */
@@ -39,6 +41,7 @@ function barProgress({ label, total }: ProgressOptions): Progress {
   const bar = bars.create(total, 0, { words: "" });
   return {
     update: (value, words) => bar.update(value, { words }),
+    hint: (words) => bar.update({ words }),
     setTotal: (total) => bar.setTotal(total),
     say: (line) => bars.log(line + "\n"),
     stop: () => bars.stop(),
@@ -60,6 +63,7 @@ function plainProgress(
       waiting = `${label} ${value}/${total}  ${words}`.trimEnd();
       if (performance.now() - last >= quietMs || value === total) flush();
     },
+    hint() {},
     setTotal: (newTotal) => total = newTotal,
     say(line) {
       write(line);

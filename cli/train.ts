@@ -72,7 +72,7 @@ export async function run(args: string[]): Promise<void> {
       ...versions,
       started: new Date().toISOString(),
       settings: { ...settings, batchTokens: capacity.tokens },
-      adapter: created.adapter,
+      adapter: { name: created.adapter.name, isCpu: created.adapter.isCpu },
       schedules: created.schedules,
       data: data.trainRecord,
       ...(data.validRecord && { valid: data.validRecord }),
@@ -80,7 +80,7 @@ export async function run(args: string[]): Promise<void> {
     };
     const feed = trainingData(data.train, { ...settings, capacity });
     const steps = totalSteps(settings, feed.stepsPerEpoch);
-    printStart({ out, record, battles: data, steps, bytes: engine.bytes });
+    printStart({ out, record, battles: data, steps, bytes: engine.bytes, warning: created.adapter.warning });
     const progress = checkpoint?.progress ?? startOfRun();
     if (earlier) console.error(`Goes on after step ${progress.step}`);
     await runFolder.begin(runFolder.earlier ? { ...record, ...keptOf(runFolder.earlier) } : { ...record }, progress);
@@ -140,9 +140,10 @@ interface Start {
   battles: { train: unknown[]; valid: unknown[] };
   steps: number;
   bytes: number;
+  warning?: string;
 }
 
-function printStart({ out, record, battles, steps, bytes }: Start): void {
+function printStart({ out, record, battles, steps, bytes, warning }: Start): void {
   const { settings, adapter, parameters } = record;
   const { pairing, head, method, precision, batch, batchTokens, maxTokens } = settings;
   const rows = {
@@ -158,7 +159,7 @@ function printStart({ out, record, battles, steps, bytes }: Start): void {
     output: join(out, "/"),
   };
   for (const [name, value] of Object.entries(rows)) console.error(`${name.padEnd(11)} ${value}`);
-  if ("warning" in adapter && adapter.warning) console.error(`warning     ${adapter.warning}`);
+  if (warning) console.error(`warning     ${warning}`);
 }
 
 /** Ctrl-C once: the run ends with a checkpoint. Twice: at once. */

@@ -13,7 +13,7 @@ export function watchRun(totalSteps: number, doneSteps: number): Watcher & { sto
       words = `loss ${loss.toFixed(4)}  ${grouped(tokensPerSecond)} tokens/s  ${duration(msLeft)} left`;
       progress.update(records.at(-1)!.step, words);
     },
-    onValidationStart: (step) => progress.update(step, `${words}  validating`),
+    onValidationStart: () => progress.hint(`${words}  validating`),
     onValidation({ step, logLoss, accuracy, expectedLogLoss, best }) {
       const expected = expectedLogLoss === undefined ? "" : `, expected ${expectedLogLoss.toFixed(4)}`;
       progress.say(

@@ -70,6 +70,8 @@ export interface LoopResult {
   outcome: "finished" | "out of patience" | "stopped";
   progress: Progress;
   totalSteps: number;
+  /** Scores of the best validation, where it ran in this process. */
+  best?: ValidationResult;
 }
 
 /** Unfinished optimizer steps while another is enqueued: with it, two. */
@@ -90,6 +92,7 @@ class Loop {
   readonly #progress: Progress;
   readonly #totalSteps: number;
   #best?: Float32Array<ArrayBuffer>;
+  #bestResult?: ValidationResult;
   #epoch = -1;
   #plan: (() => PackedBatch[])[] = [];
   #savedAt = performance.now();
@@ -211,6 +214,7 @@ class Loop {
     progress.validatedStep = progress.step;
     if (best) {
       this.#best = (await engine.readState()).parameters;
+      this.#bestResult = result;
       Object.assign(progress, { bestStep: progress.step, bestLogLoss: result.logLoss, worseValidations: 0 });
     } else progress.worseValidations++;
     await folder.appendMetrics([{
@@ -256,6 +260,6 @@ class Loop {
   }
 
   #result(outcome: LoopResult["outcome"]): LoopResult {
-    return { outcome, progress: this.#progress, totalSteps: this.#totalSteps };
+    return { outcome, progress: this.#progress, totalSteps: this.#totalSteps, best: this.#bestResult };
   }
 }

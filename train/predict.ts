@@ -2,7 +2,7 @@
 import type { PackedBatch } from "../data/batch.ts";
 import type { EncodedBattle } from "../data/dataset.ts";
 import { packBatch } from "../data/packed_batch.ts";
-import { type Capacity, planPrediction } from "../data/packing.ts";
+import { planPrediction } from "../data/packing.ts";
 import type { Engine } from "./engine.ts";
 
 export interface PredictOptions {
@@ -14,7 +14,7 @@ export interface PredictOptions {
 
 /** Probabilities [B, 3] in the order of `battles`. */
 export async function predictAll(
-  { predict, capacity }: { predict: Engine["predict"]; capacity: Capacity },
+  engine: Pick<Engine, "predict" | "capacity">,
   battles: readonly EncodedBattle[],
   { swapAverage = false, onProgress }: PredictOptions = {},
 ): Promise<Float64Array> {
@@ -23,9 +23,9 @@ export async function predictAll(
   const total = battles.reduce((sum, { tokens }) => sum + tokens, 0) * passes.length;
   let done = 0;
   for (const swapped of passes) {
-    for (const microBatch of planPrediction({ battles, capacity, swapped })) {
+    for (const microBatch of planPrediction({ battles, capacity: engine.capacity, swapped })) {
       const batch: PackedBatch = packBatch(battles, microBatch);
-      const p = await predict(batch);
+      const p = await engine.predict(batch);
       const columns = swapped ? [1, 0, 2] : [0, 1, 2];
       for (const [at, index] of batch.battleIndex.entries()) {
         for (let c = 0; c < 3; c++) all[index * 3 + c] += p[at * 3 + columns[c]] / passes.length;
