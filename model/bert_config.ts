@@ -66,5 +66,13 @@ export function parseBertConfig(fields: ConfigFields): BertConfig {
   if (config.hidden_size % config.num_attention_heads !== 0) {
     throw fields.refuse("hidden_size", `must be a multiple of num_attention_heads, ${config.num_attention_heads}`);
   }
+  // Kernels read four channels at a time; no published checkpoint has another width.
+  if (config.hidden_size / config.num_attention_heads % 4 !== 0) {
+    throw fields.refuse(
+      "hidden_size",
+      `must give each of the ${config.num_attention_heads} heads a multiple of 4 channels`,
+    );
+  }
+  if (config.intermediate_size % 4 !== 0) throw fields.refuse("intermediate_size", "must be a multiple of 4");
   return config;
 }

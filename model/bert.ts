@@ -1,0 +1,96 @@
+// BERT: embeddings and a stack of post-norm blocks over packed sequences; Devlin et al. 2019.
+// Mirrors BertModel of transformers' models/bert/modeling_bert.py, weights by their checkpoint names.
+import { type Tensor } from "../gpu/tensor.ts";
+import { attention } from "../kernels/attention.ts";
+import { add, dropout } from "../kernels/add.ts";
+import { embed } from "../kernels/embedding.ts";
+import { layerNorm } from "../kernels/layer_norm.ts";
+import { linear } from "../kernels/linear.ts";
+import { type Tape } from "../kernels/tape.ts";
+import { type BertConfig, geluForm } from "./bert_config.ts";
+import { type DropoutRates, type DropoutSites } from "./dropout_sites.ts";
+import { type ModelInputs } from "./inputs.ts";
+import { type Parameters, type ParameterSpec } from "./parameters.ts";
+
+/** Every parameter of the backbone, without the pooler, which belongs to the joint head. */
+export function bertParameters(config: BertConfig, trainable: boolean): ParameterSpec[] {
+  const { hidden_size: W, intermediate_size: F } = config;
+  const weight = (name: string, shape: number[], fuse?: string): ParameterSpec => ({
+    name,
+    shape,
+    decay: true,
+    trainable,
+    fuse,
+  });
+  const undecayed = (name: string, size: number, fuse?: string): ParameterSpec => ({
+    name,
+    shape: [size],
+    decay: false,
+    trainable,
+    fuse,
+  });
+  const norm = (prefix: string) => [undecayed(`${prefix}.weight`, W), undecayed(`${prefix}.bias`, W)];
+  const dense = (prefix: string, outputs: number, inputs: number) => [
+    weight(`${prefix}.weight`, [outputs, inputs]),
+    undecayed(`${prefix}.bias`, outputs),
+  ];
+  const specs = [
+    weight("embeddings.word_embeddings.weight", [config.vocab_size, W]),
+    weight("embeddings.position_embeddings.weight", [config.max_position_embeddings, W]),
+    weight("embeddings.token_type_embeddings.weight", [config.type_vocab_size, W]),
+    ...norm("embeddings.LayerNorm"),
+  ];
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
+    const parts = ["query", "key", "value"];
+    specs.push(
+      ...parts.map((part) => weight(`${self}.${part}.weight`, [W, W], `${self}.qkv.weight`)),
+      ...parts.map((part) => undecayed(`${self}.${part}.bias`, W, `${self}.qkv.bias`)),
+      ...dense(`${at}.attention.output.dense`, W, W),
+      ...norm(`${at}.attention.output.LayerNorm`),
+      ...dense(`${at}.intermediate.dense`, F, W),
+      ...dense(`${at}.output.dense`, W, F),
+      ...norm(`${at}.output.LayerNorm`),
+    );
+  }
+  return specs;
+}
+
+export interface BertOptions {
+  config: BertConfig;
+  parameters: Parameters;
+  inputs: ModelInputs;
+  /** Dropout sites and rates; absent while predicting. */
+  dropout?: { sites: DropoutSites; rates: DropoutRates };
+}
+
+/** Last hidden states [T, W] of a packed batch. */
+export function bert(tape: Tape, { config, parameters: w, inputs, dropout: drop }: BertOptions): Tensor {
+  const eps = config.layer_norm_eps;
+  const hiddenSite = () => drop?.sites.token(drop.rates.hidden);
+
+  const embedded = embed(tape, [
+    { table: w.tensor("embeddings.word_embeddings.weight"), ids: inputs.inputIds, groups: inputs.words },
+    { table: w.tensor("embeddings.position_embeddings.weight"), ids: inputs.positions, groups: inputs.places },
+    { table: w.tensor("embeddings.token_type_embeddings.weight"), ids: inputs.tokenTypeIds },
+  ]);
+  let x = layerNorm(tape, embedded, { ...w.norm("embeddings.LayerNorm"), eps });
+  x = dropout(tape, x, hiddenSite());
+
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
+    const qkv = linear(tape, x, { weight: w.fused(`${self}.qkv.weight`), bias: w.fused(`${self}.qkv.bias`) });
+    const mixed = attention(tape, {
+      qkv,
+      heads: config.num_attention_heads,
+      blocks: inputs.blocks,
+      dropout: drop?.sites.token(drop.rates.attention),
+    });
+    const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
+    const h = layerNorm(tape, add(tape, x, a, hiddenSite()), { ...w.norm(`${at}.attention.output.LayerNorm`), eps });
+    const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
+    const o = linear(tape, f, w.linear(`${at}.output.dense`));
+    x = layerNorm(tape, add(tape, h, o, hiddenSite()), { ...w.norm(`${at}.output.LayerNorm`), eps });
+  }
+  return x;
+}

@@ -1,0 +1,135 @@
+// What a micro-batch looks like on the GPU: the tensors a recorded model reads, and the bytes a packed batch puts there.
+import { type PackedBatch } from "../data/batch.ts";
+import { type Gpu } from "../gpu/device.ts";
+import { ownedTensor } from "../gpu/recorder.ts";
+import { type Live, type Tensor } from "../gpu/tensor.ts";
+import { upload } from "../gpu/transfer.ts";
+import { attentionBlocks, maxAttentionBlocks } from "../kernels/attention_blocks.ts";
+import { sideKey, tokenKey } from "../kernels/dropout.ts";
+import { groupByRow, type RowGroups } from "../kernels/embedding.ts";
+import { type StepUniform } from "../kernels/step.ts";
+
+/** Bounds of one micro-batch. */
+export interface Capacity {
+  tokens: number;
+  segments: number;
+  battles: number;
+}
+
+/** Tensors of one micro-batch, rewritten before each replay. */
+export interface ModelInputs {
+  capacity: Capacity;
+  /** [T] u32 each */
+  inputIds: Tensor;
+  tokenTypeIds: Tensor;
+  positions: Tensor;
+  /** [T] and [S] u32: what dropout masks are made from. */
+  tokenKeys: Tensor;
+  segmentKeys: Tensor;
+  /** [S + 1] u32 */
+  starts: Tensor;
+  /** Work list of attention. */
+  blocks: Tensor;
+  words: RowGroups;
+  places: RowGroups;
+  /** [B, 2] u32 */
+  sides: Tensor;
+  /** [B, 3] */
+  targets: Tensor;
+  /** [B] */
+  weights: Tensor;
+}
+
+export function makeInputs(gpu: Gpu, capacity: Capacity): ModelInputs {
+  const { tokens: T, segments: S, battles: B } = capacity;
+  const integers = (label: string, shape: number[], live?: Live) =>
+    ownedTensor(gpu, shape, { label, live, dtype: "u32" });
+  const groups = (label: string, count: RowGroups["count"]): RowGroups => ({
+    rows: integers(`${label} rows`, [T]),
+    starts: integers(`${label} starts`, [T + 1]),
+    order: integers(`${label} order`, [T]),
+    count,
+  });
+  return {
+    capacity,
+    inputIds: integers("inputIds", [T], "tokens"),
+    tokenTypeIds: integers("tokenTypeIds", [T], "tokens"),
+    positions: integers("positions", [T], "tokens"),
+    tokenKeys: integers("tokenKeys", [T], "tokens"),
+    segmentKeys: integers("segmentKeys", [S], "segments"),
+    starts: integers("starts", [S + 1]),
+    blocks: integers("blocks", [maxAttentionBlocks(T, S), 4]),
+    words: groups("words", "uniqueWords"),
+    places: groups("places", "uniquePositions"),
+    sides: integers("sides", [B, 2], "battles"),
+    targets: ownedTensor(gpu, [B, 3], { label: "targets", live: "battles" }),
+    weights: ownedTensor(gpu, [B], { label: "weights", live: "battles" }),
+  };
+}
+
+/** Where in the run a micro-batch stands; absent while predicting, when nothing is dropped or differentiated. */
+export interface TrainingPlace {
+  seed: number;
+  /** Optimizer step, from 1. */
+  step: number;
+}
+
+/**
+ * Enqueues the upload of a micro-batch.
+ *
+ * @returns the counts that the step uniform carries
+ */
+export function uploadBatch(
+  gpu: Gpu,
+  inputs: ModelInputs,
+  batch: PackedBatch,
+  training?: TrainingPlace,
+): Pick<StepUniform, "tokens" | "segments" | "battles" | "blocks" | "uniqueWords" | "uniquePositions"> {
+  upload(gpu, inputs.inputIds, batch.inputIds);
+  upload(gpu, inputs.tokenTypeIds, batch.tokenTypeIds);
+  upload(gpu, inputs.positions, batch.positions);
+  upload(gpu, inputs.starts, batch.starts);
+  upload(gpu, inputs.sides, batch.sides);
+  const blocks = attentionBlocks(batch.starts);
+  upload(gpu, inputs.blocks, blocks);
+  const counts = {
+    tokens: batch.tokens,
+    segments: batch.segments,
+    battles: batch.battles,
+    blocks: blocks.length / 4,
+    uniqueWords: 0,
+    uniquePositions: 0,
+  };
+  if (!training) return counts;
+  upload(gpu, inputs.targets, batch.targets);
+  upload(gpu, inputs.weights, batch.weights);
+  const keys = dropoutKeys(batch, training);
+  upload(gpu, inputs.tokenKeys, keys.tokens);
+  upload(gpu, inputs.segmentKeys, keys.segments);
+  counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
+  counts.uniquePositions = uploadGroups(gpu, inputs.places, batch.positions);
+  return counts;
+}
+
+function uploadGroups(gpu: Gpu, into: RowGroups, ids: Uint32Array): number {
+  const { rows, starts, order } = groupByRow(ids);
+  upload(gpu, into.rows, rows);
+  upload(gpu, into.starts, starts);
+  upload(gpu, into.order, order);
+  return rows.length;
+}
+
+/** Keys from (seed, step, battle, side, position) alone, so that a token's mask does not depend on its place in a batch. */
+function dropoutKeys(batch: PackedBatch, { seed, step }: TrainingPlace) {
+  const segments = new Uint32Array(batch.segments), tokens = new Uint32Array(batch.tokens);
+  for (let b = 0; b < batch.battles; b++) {
+    for (const side of [0, 1]) {
+      const s = batch.sides[2 * b + side];
+      // A joint battle's two sides are one segment: the first visit, side 0, is the one that counts.
+      if (side === 1 && s === batch.sides[2 * b]) continue;
+      segments[s] = sideKey({ seed, step, battle: batch.battleIndex[b], side });
+      for (let t = batch.starts[s]; t < batch.starts[s + 1]; t++) tokens[t] = tokenKey(segments[s], batch.positions[t]);
+    }
+  }
+  return { segments, tokens };
+}

@@ -1,0 +1,97 @@
+// Fills a judge's parameters from a checkpoint: names matched, shapes checked, a missing head initialised from the seed.
+import { InputError } from "../errors.ts";
+import { Random } from "../data/random.ts";
+import { checkPairing } from "./tiebreak_entry.ts";
+import { type ModelConfig } from "./config.ts";
+import { headParameters, type JudgeShape } from "./judge.ts";
+import { type Parameters, type ParameterSpec } from "./parameters.ts";
+import { canonicalNames, headFile, openHead, openWeights, type Weights } from "./weights.ts";
+
+/** A tensor by its checkpoint name. */
+export interface NamedTensor {
+  name: string;
+  shape: number[];
+  data: Float32Array<ArrayBuffer>;
+}
+
+export interface LoadedJudge {
+  /** Tensors of the checkpoint that the judge does not use and an export repeats: the pooler of a siamese backbone. */
+  unused: NamedTensor[];
+  /** Names of the parameters that were initialised, not loaded. */
+  initialised: string[];
+}
+
+/**
+ * Reads `folder` into `parameters`.
+ *
+ * @param seed of the head's initialisation: normal with `initializer_range` as its deviation, biases zero
+ * @throws {InputError} with the tensor, if the backbone is incomplete or a shape is not the one config.json asks for
+ */
+export async function loadJudge(
+  folder: string,
+  shape: JudgeShape & { config: ModelConfig },
+  parameters: Parameters,
+  seed: number,
+): Promise<LoadedJudge> {
+  checkPairing(folder, shape.config, shape.pairing);
+  const weights = await openWeights(folder);
+  const isRun = shape.config.tiebreak?.pairing === "siamese" && shape.pairing === "siamese";
+  const head = isRun ? await openHead(folder) : undefined;
+  try {
+    const stored = canonicalNames(weights);
+    const ours = new Set(headParameters(shape).map(({ name }) => name));
+    const initialised: string[] = [];
+    const random = new Random(seed);
+    for (const spec of parameters.specs) {
+      if (head && spec.name.startsWith("head.")) {
+        const found = head.tensors.get(spec.name);
+        checkShape(`${folder}/${headFile}`, spec, found?.shape);
+        parameters.write(spec.name, await head.readF32(spec.name));
+      } else if (isThere(weights, stored, spec, ours.has(spec.name))) {
+        parameters.write(spec.name, await weights.readF32(stored.get(spec.name)!));
+      } else {
+        initialised.push(spec.name);
+        parameters.write(spec.name, initialValues(spec, shape.config.initializer_range, random));
+      }
+    }
+    const unused: NamedTensor[] = [];
+    if (shape.pairing === "siamese") {
+      for (const name of ["pooler.dense.weight", "pooler.dense.bias"]) {
+        const at = stored.get(name);
+        if (at) unused.push({ name, shape: [...weights.shape(at)], data: await weights.readF32(at) });
+      }
+    }
+    return { unused, initialised };
+  } finally {
+    weights.close();
+    head?.close();
+  }
+}
+
+/** Whether the checkpoint holds the parameter; a head's may be absent, or a classifier made for another task. */
+function isThere(weights: Weights, stored: Map<string, string>, spec: ParameterSpec, isHead: boolean): boolean {
+  const at = stored.get(spec.name);
+  if (at === undefined) {
+    if (isHead) return false;
+    throw new InputError(
+      `Cannot load ${weights.path}: tensor "${spec.name}" is missing: use a checkpoint of the class config.json names`,
+    );
+  }
+  if (spec.name.startsWith("classifier.") && weights.shape(at).join() !== spec.shape.join()) return false;
+  checkShape(weights.path, spec, weights.shape(at));
+  return true;
+}
+
+function checkShape(path: string, spec: ParameterSpec, found: readonly number[] | undefined): void {
+  if (found?.join() === spec.shape.join()) return;
+  throw new InputError(
+    `Cannot load "${spec.name}" of ${path}: shape is [${found?.join(", ") ?? "missing"}], ` +
+      `config.json asks for [${spec.shape.join(", ")}]: use both from one folder`,
+  );
+}
+
+function initialValues(spec: ParameterSpec, std: number, random: Random): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
+  if (spec.decay) { for (let i = 0; i < values.length; i++) values[i] = std * random.normal(); }
+  return values;
+}

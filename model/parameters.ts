@@ -1,0 +1,194 @@
+// Parameters of a model in flat buffers: trainable ones in one, decayed first, frozen ones in another. Zeroing, the
+// gradient norm, clipping and AdamW are then a few dispatches, whatever the number of tensors.
+import { ShapeError } from "../errors.ts";
+import { type Gpu } from "../gpu/device.ts";
+import { ownedTensor } from "../gpu/recorder.ts";
+import { Tensor } from "../gpu/tensor.ts";
+import { readTensors, upload } from "../gpu/transfer.ts";
+
+/** A parameter as a model asks for it. */
+export interface ParameterSpec {
+  /** Checkpoint name, without the backbone's prefix. */
+  name: string;
+  shape: readonly number[];
+  /** Whether AdamW's weight decay applies: everything but biases and norms, as Hugging Face's Trainer. */
+  decay: boolean;
+  trainable: boolean;
+  /**
+   * Consecutive parameters of one such name lie end to end, so that `Parameters.fused` sees them as one matrix: the
+   * query, key and value projections become one product.
+   */
+  fuse?: string;
+}
+
+/** Trainable parameters with their gradients and moments, each flat; lengths are multiples of 64 floats (256 bytes). */
+export interface FlatState {
+  parameters: Tensor;
+  gradients: Tensor;
+  firstMoments: Tensor;
+  secondMoments: Tensor;
+  /** Leading floats that weight decay applies to. */
+  decayedLength: number;
+}
+
+interface Place {
+  spec: ParameterSpec;
+  /** In floats. */
+  offset: number;
+}
+
+const ALIGN = 64;
+
+/** Owns the buffers of all parameters, and of gradients and moments of the trainable ones. */
+export class Parameters {
+  readonly flat: FlatState;
+  /** Of each trainable tensor and fused view, for the tape. */
+  readonly gradients = new Map<Tensor, Tensor>();
+  readonly specs: readonly ParameterSpec[];
+  readonly #gpu: Gpu;
+  readonly #frozen: Tensor;
+  readonly #tensors = new Map<string, Tensor>();
+  readonly #fused = new Map<string, Tensor>();
+
+  /** Lays out and allocates; contents are zero until `write`. @throws {ShapeError} if the adapter cannot hold them */
+  constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
+    this.#gpu = gpu;
+    this.specs = specs;
+    const trainable = specs.filter((s) => s.trainable);
+    const decayed = layOut(gpu, trainable.filter((s) => s.decay), 0);
+    const undecayed = layOut(gpu, trainable.filter((s) => !s.decay), decayed.end);
+    const flat = (label: string) => ownedTensor(gpu, [Math.max(ALIGN, undecayed.end)], { label });
+    this.flat = {
+      parameters: flat("parameters"),
+      gradients: flat("gradients"),
+      firstMoments: flat("first moments"),
+      secondMoments: flat("second moments"),
+      decayedLength: decayed.end,
+    };
+    const frozen = layOut(gpu, specs.filter((s) => !s.trainable), 0);
+    this.#frozen = ownedTensor(gpu, [Math.max(ALIGN, frozen.end)], { label: "frozen parameters" });
+    this.#view([...decayed.places, ...undecayed.places], this.flat.parameters, this.flat.gradients);
+    this.#view(frozen.places, this.#frozen);
+  }
+
+  /** @throws {ShapeError} if the model has no such parameter */
+  tensor(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (!tensor) throw new ShapeError(`Cannot find parameter "${name}" among those of the model`);
+    return tensor;
+  }
+
+  /** The parameters of one `fuse` name as one tensor, their first dimensions added up. */
+  fused(name: string): Tensor {
+    const tensor = this.#fused.get(name);
+    if (!tensor) throw new ShapeError(`Cannot find fused parameters "${name}" among those of the model`);
+    return tensor;
+  }
+
+  /** Weight [out, in] and bias of a dense layer, for `linear`. */
+  linear(prefix: string): { weight: Tensor; bias: Tensor } {
+    return { weight: this.tensor(`${prefix}.weight`), bias: this.tensor(`${prefix}.bias`) };
+  }
+
+  /** Gain and bias of a layer norm, for `layerNorm`. */
+  norm(prefix: string): { gain: Tensor; bias: Tensor } {
+    return { gain: this.tensor(`${prefix}.weight`), bias: this.tensor(`${prefix}.bias`) };
+  }
+
+  write(name: string, data: Float32Array<ArrayBuffer>): void {
+    const tensor = this.tensor(name);
+    if (data.length !== tensor.size) {
+      throw new ShapeError(`Cannot write ${data.length} values to "${name}" of shape [${tensor.shape}]`);
+    }
+    upload(this.#gpu, tensor, data);
+  }
+
+  /** Every parameter, read back, in the order of the specs. */
+  async read(): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
+    const data = await readTensors(this.#gpu, this.specs.map(({ name }) => this.tensor(name)));
+    return this.specs.map(({ name, shape }, i) => ({ name, shape: [...shape], data: data[i] }));
+  }
+
+  /** The gradient of one trainable parameter, read back; for tests. */
+  async readGradient(name: string): Promise<Float32Array<ArrayBuffer>> {
+    const gradient = this.gradients.get(this.tensor(name));
+    if (!gradient) throw new ShapeError(`Cannot read the gradient of "${name}": it is frozen`);
+    return (await readTensors(this.#gpu, [gradient]))[0];
+  }
+
+  get trainableCount(): number {
+    return count(this.specs.filter((s) => s.trainable));
+  }
+
+  get frozenCount(): number {
+    return count(this.specs.filter((s) => !s.trainable));
+  }
+
+  get bytes(): number {
+    return this.#buffers().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  }
+
+  dispose(): void {
+    for (const tensor of this.#buffers()) tensor.region!.buffer.destroy();
+  }
+
+  #buffers(): Tensor[] {
+    const { parameters, gradients, firstMoments, secondMoments } = this.flat;
+    return [parameters, gradients, firstMoments, secondMoments, this.#frozen];
+  }
+
+  #view(places: Place[], parameters: Tensor, gradients?: Tensor): void {
+    const add = (into: Map<string, Tensor>, name: string, { offset }: Place, shape: readonly number[]) => {
+      const slice = (flat: Tensor, label: string) =>
+        new Tensor(shape, { label }, { buffer: flat.region!.buffer, offset: offset * 4, size: sizeOf(shape) * 4 });
+      const tensor = slice(parameters, name);
+      into.set(name, tensor);
+      if (gradients) this.gradients.set(tensor, slice(gradients, `d ${name}`));
+    };
+    for (const place of places) add(this.#tensors, place.spec.name, place, place.spec.shape);
+    for (const [fuse, parts] of groupFused(places)) {
+      const rows = parts.reduce((sum, { spec }) => sum + spec.shape[0], 0);
+      add(this.#fused, fuse, parts[0], [rows, ...parts[0].spec.shape.slice(1)]);
+    }
+  }
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+function count(specs: readonly ParameterSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+function alignUp(floats: number): number {
+  return Math.ceil(floats / ALIGN) * ALIGN;
+}
+
+function groupFused(places: Place[]): Map<string, Place[]> {
+  const groups = new Map<string, Place[]>();
+  for (const place of places) {
+    if (place.spec.fuse) groups.set(place.spec.fuse, [...(groups.get(place.spec.fuse) ?? []), place]);
+  }
+  return groups;
+}
+
+/** Offsets in the order given, from `start` on; aligned but inside a fused group. */
+function layOut(gpu: Gpu, specs: readonly ParameterSpec[], start: number): { places: Place[]; end: number } {
+  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
+  const places: Place[] = [];
+  let end = start;
+  specs.forEach((spec, i) => {
+    if (!spec.fuse || specs[i - 1]?.fuse !== spec.fuse) end = alignUp(end);
+    const bytes = sizeOf(spec.shape) * 4;
+    if (bytes > maxStorageBufferBindingSize || end * 4 + bytes > maxBufferSize) {
+      throw new ShapeError(
+        `Cannot place "${spec.name}" of ${bytes} bytes after ${end * 4}: one binding of this adapter holds ` +
+          `${maxStorageBufferBindingSize} bytes, one buffer ${maxBufferSize}: use a smaller model`,
+      );
+    }
+    places.push({ spec, offset: end });
+    end += sizeOf(spec.shape);
+  });
+  return { places, end: alignUp(end) };
+}

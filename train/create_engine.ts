@@ -1,0 +1,87 @@
+// From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
+import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
+import { PipelineCache } from "../gpu/pipelines.ts";
+import { type MeasuredSchedules, measureSchedules } from "../kernels/measure.ts";
+import { type Schedules } from "../kernels/schedules.ts";
+import { type ModelConfig } from "../model/config.ts";
+import { type Capacity } from "../model/inputs.ts";
+import { type Method } from "../model/judge.ts";
+import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
+import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
+
+export interface CreateEngineOptions {
+  /** Hugging Face folder of the weights. */
+  folder: string;
+  config: ModelConfig;
+  pairing: Pairing;
+  head: SiameseHead;
+  method: Method;
+  /** Battles of one optimizer step. */
+  batch: number;
+  /** Token budget of one micro-batch. @default chosen for the adapter */
+  batchTokens?: number;
+  /** Tokens of one sequence, at most: a micro-batch holds at least one battle of that length. */
+  maxTokens: number;
+  /** One rate for all sites. @default the rates of config.json */
+  dropout?: number;
+  weightDecay: number;
+  clip: number;
+  seed: number;
+  /** Of a run that is resumed; measured where absent. */
+  schedules?: Schedules;
+}
+
+export interface CreatedEngine {
+  engine: GpuEngine;
+  adapter: AdapterReport;
+  schedules: Schedules;
+  /** Best measured matmul of each form, GFLOP/s; absent where the schedules were given. */
+  rates?: MeasuredSchedules["rates"];
+  /** Releases the engine and its device. */
+  dispose(): void;
+}
+
+/** torch.optim.AdamW's defaults. */
+const adamw = { betas: [0.9, 0.999], eps: 1e-8 } as const;
+
+/** Opens everything a run needs. Whoever calls it calls `dispose()`. */
+export async function createEngine(options: CreateEngineOptions): Promise<CreatedEngine> {
+  const gpu = await openGpu();
+  try {
+    const measured = options.schedules
+      ? { schedules: options.schedules }
+      : await measureSchedules(gpu, new PipelineCache(gpu));
+    const { config, dropout, weightDecay, clip } = options;
+    const engine = await openGpuEngine({
+      ...options,
+      gpu,
+      schedules: measured.schedules,
+      capacity: chooseCapacity(gpu, options),
+      dropout: {
+        hidden: dropout ?? config.hidden_dropout_prob,
+        attention: dropout ?? config.attention_probs_dropout_prob,
+        classifier: dropout ?? config.classifier_dropout,
+      },
+      optimizer: { ...adamw, weightDecay, clip },
+    });
+    const dispose = () => {
+      engine.dispose();
+      gpu.dispose();
+    };
+    return { engine, adapter: gpu.report, ...measured, dispose };
+  } catch (error) {
+    gpu.dispose();
+    throw error;
+  }
+}
+
+/**
+ * A CPU adapter is as fast at 2,048 tokens as at more; a GPU wants enough rows to fill it. Battles are bounded by one for
+ * every 8 tokens: no template makes sequences shorter than 3 tokens, and answers of a word are rare.
+ */
+function chooseCapacity(gpu: Gpu, { pairing, batch, batchTokens, maxTokens }: CreateEngineOptions): Capacity {
+  const sequences = pairing === "siamese" ? 2 : 1;
+  const tokens = batchTokens ?? Math.max(gpu.report.isCpu ? 2048 : 8192, sequences * maxTokens);
+  const battles = Math.max(batch, Math.ceil(tokens / 8));
+  return { tokens, segments: sequences * battles, battles };
+}

@@ -1,0 +1,250 @@
+// The Engine on the GPU: one recorded Program for a training micro-step, one for prediction, one for AdamW.
+import { type PackedBatch } from "../data/batch.ts";
+import { GpuError, InputError, UsageError } from "../errors.ts";
+import { type Gpu } from "../gpu/device.ts";
+import { PipelineCache } from "../gpu/pipelines.ts";
+import { type Program } from "../gpu/program.ts";
+import { ownedTensor, Recorder } from "../gpu/recorder.ts";
+import { type Tensor } from "../gpu/tensor.ts";
+import { readTensors, upload } from "../gpu/transfer.ts";
+import { crossEntropy, softmax } from "../kernels/cross_entropy.ts";
+import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
+import { type Schedules } from "../kernels/schedules.ts";
+import { stepFields } from "../kernels/step.ts";
+import { Tape } from "../kernels/tape.ts";
+import { type DropoutRates } from "../model/dropout_sites.ts";
+import { type Capacity, makeInputs, type ModelInputs, uploadBatch } from "../model/inputs.ts";
+import { judge, judgeParameters, type JudgeShape, type Method } from "../model/judge.ts";
+import { type LoadedJudge, loadJudge } from "../model/load_judge.ts";
+import { Parameters } from "../model/parameters.ts";
+import { type ModelConfig } from "../model/config.ts";
+import { type Engine, type EngineState, type NamedTensor, type StepRecord } from "./engine.ts";
+
+export interface GpuEngineOptions extends JudgeShape {
+  gpu: Gpu;
+  /** Hugging Face folder the weights come from. */
+  folder: string;
+  config: ModelConfig;
+  method: Method;
+  schedules: Schedules;
+  capacity: Capacity;
+  seed: number;
+  /** Zero rates record no dropout at all. */
+  dropout: DropoutRates;
+  optimizer: { clip: number; weightDecay: number; betas: readonly [number, number]; eps: number };
+  /** For tests: memory nobody wrote is NaN. @default {false} */
+  poison?: boolean;
+}
+
+/** Rows of the metrics ring: the number of optimizer steps that may pass between two readings. */
+const RING = 1024;
+
+const stateKeys = ["parameters", "firstMoments", "secondMoments"] as const;
+
+const noStep = Object.fromEntries(stepFields.map(({ name }) => [name, 0]));
+
+/** Opens a judge for training and prediction. Whoever opens it calls `dispose()`; the Gpu stays open. */
+export async function openGpuEngine(options: GpuEngineOptions): Promise<GpuEngine> {
+  const parameters = new Parameters(options.gpu, judgeParameters(options, options.method));
+  try {
+    const loaded = await loadJudge(options.folder, options, parameters, options.seed);
+    return new GpuEngine(options, parameters, loaded);
+  } catch (error) {
+    parameters.dispose();
+    throw error;
+  }
+}
+
+export class GpuEngine implements Engine {
+  readonly capacity: Capacity;
+  readonly parameters: Parameters;
+  /** Names of the parameters that did not come from the checkpoint. */
+  readonly initialised: readonly string[];
+  readonly #options: GpuEngineOptions;
+  readonly #unused: readonly NamedTensor[];
+  readonly #pipelines: PipelineCache;
+  readonly #inputs: ModelInputs;
+  readonly #metrics: Tensor;
+  readonly #flag: Tensor;
+  #training: Program | undefined;
+  #optimizer: Program | undefined;
+  #prediction: { program: Program; logits: Tensor; probabilities: Tensor } | undefined;
+  /** Steps updated and not yet read, with what the CPU knows of them. */
+  #unread: { step: number; tokens: number; battles: number }[] = [];
+  #current: { step: number; tokens: number; battles: number } | undefined;
+  #inFlight: Promise<void>[] = [];
+
+  constructor(options: GpuEngineOptions, parameters: Parameters, loaded: LoadedJudge) {
+    this.#options = options;
+    this.capacity = options.capacity;
+    this.parameters = parameters;
+    this.initialised = loaded.initialised;
+    this.#unused = loaded.unused;
+    this.#pipelines = new PipelineCache(options.gpu);
+    this.#inputs = makeInputs(options.gpu, options.capacity);
+    this.#metrics = ownedTensor(options.gpu, [RING, 4], { label: "metrics" });
+    this.#flag = ownedTensor(options.gpu, [1], { label: "flag", dtype: "u32" });
+  }
+
+  /** Bytes of GPU memory: parameters, their optimizer state, and what the recorded programs planned. */
+  get bytes(): number {
+    const programs = [this.#training, this.#optimizer, this.#prediction?.program];
+    return this.parameters.bytes + programs.reduce((sum, program) => sum + (program?.bytes ?? 0), 0);
+  }
+
+  accumulate(batch: PackedBatch, { step, stepWeight }: { step: number; stepWeight: number }): void {
+    const { gpu, seed } = this.#options;
+    this.#checkFits(batch);
+    if (this.#current?.step !== step) this.#begin(step);
+    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step });
+    this.#training ??= this.#recordTraining();
+    this.#training.run({ ...noStep, ...counts, slot: step % RING, inverseWeight: 1 / stepWeight });
+    this.#current!.tokens += batch.tokens;
+    this.#current!.battles += batch.battles;
+  }
+
+  update({ step, lr }: { step: number; lr: number }): void {
+    if (this.#current?.step !== step) {
+      throw new GpuError(`Cannot update at step ${step}: nothing was accumulated for it`);
+    }
+    this.#optimizer ??= this.#recordOptimizer();
+    this.#optimizer.run({
+      ...noStep,
+      slot: step % RING,
+      ...adamwStep({ step, learningRate: lr, betas: this.#options.optimizer.betas }),
+    });
+    this.#unread.push(this.#current);
+    this.#current = undefined;
+    if (this.#unread.length > RING) throw new GpuError(`Cannot go on: ${RING} steps were not read`);
+    this.#inFlight.push(this.#options.gpu.device.queue.onSubmittedWorkDone());
+  }
+
+  async waitUntilInFlight(steps: number): Promise<void> {
+    while (this.#inFlight.length > steps) await this.#inFlight.shift();
+    this.#options.gpu.check();
+  }
+
+  async readSteps(): Promise<StepRecord[]> {
+    const [ring, flag] = await readTensors(this.#options.gpu, [this.#metrics, this.#flag]);
+    this.#inFlight = [];
+    const finite = new Uint32Array(flag.buffer)[0] === 0;
+    return this.#unread.splice(0).map(({ step, tokens, battles }) => {
+      const [loss, correct, , gradNorm] = ring.subarray(step % RING * 4, step % RING * 4 + 4);
+      return { step, loss, gradNorm, correct, battles, tokens, finite: finite && Number.isFinite(loss + gradNorm) };
+    });
+  }
+
+  async predict(batch: PackedBatch): Promise<Float32Array> {
+    return (await this.#predict(batch)).probabilities;
+  }
+
+  /** Logits [battles, 3], without dropout. */
+  async logits(batch: PackedBatch): Promise<Float32Array> {
+    return (await this.#predict(batch)).logits;
+  }
+
+  async readParameters(): Promise<NamedTensor[]> {
+    return [...await this.parameters.read(), ...this.#unused];
+  }
+
+  async readState(): Promise<EngineState> {
+    const { flat } = this.parameters;
+    const data = await readTensors(this.#options.gpu, stateKeys.map((key) => flat[key]));
+    return { parameters: data[0], firstMoments: data[1], secondMoments: data[2] };
+  }
+
+  // deno-lint-ignore require-await -- uploads are enqueued; the interface leaves room for engines that wait
+  async writeState(state: EngineState): Promise<void> {
+    for (const key of stateKeys) {
+      const tensor = this.parameters.flat[key];
+      if (state[key].length !== tensor.size) {
+        throw new InputError(
+          `Cannot resume: the checkpoint holds ${
+            state[key].length
+          } ${key}, this model has ${tensor.size}: use the run's own flags`,
+        );
+      }
+      upload(this.#options.gpu, tensor, state[key]);
+    }
+  }
+
+  /** Time of each dispatch of one training micro-step; the gradients it adds are meaningless afterwards. */
+  async profile(batch: PackedBatch): Promise<{ label: string; ns: number; flops: number }[]> {
+    const { gpu, seed } = this.#options;
+    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step: 1 });
+    this.#training ??= this.#recordTraining();
+    return await this.#training.profile({ ...noStep, ...counts, inverseWeight: 1 / batch.battles });
+  }
+
+  dispose(): void {
+    for (const program of [this.#training, this.#optimizer, this.#prediction?.program]) program?.dispose();
+    for (const value of Object.values(this.#inputs)) destroyTensors(value);
+    destroyTensors(this.#metrics);
+    destroyTensors(this.#flag);
+    this.parameters.dispose();
+  }
+
+  #begin(step: number): void {
+    upload(this.#options.gpu, this.#metrics, new Float32Array(4), step % RING * 4);
+    this.#current = { step, tokens: 0, battles: 0 };
+  }
+
+  async #predict(batch: PackedBatch): Promise<{ logits: Float32Array; probabilities: Float32Array }> {
+    this.#checkFits(batch);
+    const { gpu } = this.#options;
+    const counts = uploadBatch(gpu, this.#inputs, batch);
+    this.#prediction ??= this.#recordPrediction();
+    this.#prediction.program.run({ ...noStep, ...counts });
+    const tensors = [this.#prediction.logits, this.#prediction.probabilities];
+    const [logits, probabilities] = (await readTensors(gpu, tensors)).map((all) => all.subarray(0, batch.battles * 3));
+    return { logits, probabilities };
+  }
+
+  #checkFits(batch: PackedBatch): void {
+    const { tokens, segments, battles } = this.capacity;
+    if (batch.tokens <= tokens && batch.segments <= segments && batch.battles <= battles) return;
+    throw new UsageError(
+      `Cannot run a micro-batch of ${batch.tokens} tokens, ${batch.segments} sequences and ${batch.battles} battles: ` +
+        `it may hold ${tokens}, ${segments} and ${battles}: raise --batch-tokens`,
+    );
+  }
+
+  #recordTraining(): Program {
+    const { gpu, schedules, dropout, poison } = this.#options;
+    const recorder = new Recorder(gpu);
+    const tape = new Tape(recorder, { schedules, parameterGradients: this.parameters.gradients });
+    const logits = judge(tape, { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout });
+    const { targets, weights } = this.#inputs;
+    crossEntropy(tape, logits, { targets, weights, metrics: this.#metrics, flag: this.#flag });
+    tape.backward();
+    return recorder.build(this.#pipelines, stepFields, { poison });
+  }
+
+  #recordPrediction(): { program: Program; logits: Tensor; probabilities: Tensor } {
+    const { gpu, schedules, poison } = this.#options;
+    const recorder = new Recorder(gpu);
+    const tape = new Tape(recorder, { schedules });
+    const options = { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout: undefined };
+    const logits = recorder.keep(judge(tape, options));
+    const probabilities = recorder.keep(softmax(tape, logits));
+    return { program: recorder.build(this.#pipelines, stepFields, { poison }), logits, probabilities };
+  }
+
+  #recordOptimizer(): Program {
+    const recorder = new Recorder(this.#options.gpu);
+    recordAdamw(recorder, this.parameters.flat, {
+      metrics: this.#metrics,
+      flag: this.#flag,
+      schedules: this.#options.schedules,
+      ...this.#options.optimizer,
+    });
+    return recorder.build(this.#pipelines, stepFields);
+  }
+}
+
+/** Destroys the buffers of a tensor or of a record of tensors. */
+function destroyTensors(value: unknown): void {
+  if (value === null || typeof value !== "object") return;
+  if ("region" in value) (value as Tensor).region?.buffer.destroy();
+  else for (const inner of Object.values(value)) destroyTensors(inner);
+}
