@@ -1,0 +1,105 @@
+// Matmul at a transformer's shapes: the three products of a dense layer's step, operands as textures and as workgroup tiles.
+import { ownedTensor, Recorder } from "../gpu/recorder.ts";
+import { type Tensor } from "../gpu/tensor.ts";
+import { upload } from "../gpu/transfer.ts";
+import { Random } from "../data/random.ts";
+import { matmul } from "../kernels/matmul.ts";
+import { type MatmulForm, type TextureTile } from "../kernels/matmul_texture.ts";
+import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
+import { stepFields } from "../kernels/step.ts";
+import { Tape } from "../kernels/tape.ts";
+import { interleave, timing } from "./interleave.ts";
+import { type Ceilings, rates, type Row } from "./row.ts";
+import { type Bench, noStep, type Recorded, withRecorded } from "./runs.ts";
+
+/** Inputs and outputs of MiniLM's dense layers. */
+const LAYERS = [[384, 384], [384, 1536], [1536, 384]] as const;
+
+/** What a dense layer [out, in] computes over T tokens, as [M, N, K]; see kernels/linear.ts. */
+const forms: Record<MatmulForm, (T: number, inputs: number, outputs: number) => [number, number, number]> = {
+  NT: (T, inputs, outputs) => [T, outputs, inputs], // y = x W^T
+  NN: (T, inputs, outputs) => [T, inputs, outputs], // dx = dy W
+  TN: (T, inputs, outputs) => [outputs, inputs, T], // dW = dy^T x
+};
+
+/** A CPU adapter takes 20 times as long for tiles: fewer tokens show the rate as well. */
+const CPU_TILE_TOKENS = 128;
+
+interface Case {
+  form: MatmulForm;
+  T: number;
+  inputs: number;
+  outputs: number;
+  schedules: Schedules;
+}
+
+export const matmulKernels = Object.keys(forms).map((form) => `matmul.${form}`);
+
+export interface MatmulOptions {
+  ceilings: Ceilings;
+  /** As measured for this adapter. */
+  schedules: Schedules;
+  tokens: number;
+  wanted(kernel: string): boolean;
+}
+
+/** Both schedules of each wanted form at each shape, interleaved. */
+export async function measureMatmul(bench: Bench, options: MatmulOptions): Promise<Row[]> {
+  const cases = matmulCases(bench.gpu.report.isCpu, options);
+  return await withRecorded(cases.map((at) => recordMatmul(bench, at)), async (runs) => {
+    const samples = await interleave(bench.stopwatch, runs.map(({ run }) => ({ laps: { run } })), bench);
+    return cases.map((at, i): Row => {
+      const [M, N, K] = forms[at.form](at.T, at.inputs, at.outputs);
+      const time = timing(samples[i].run);
+      return {
+        section: "Matmul",
+        kernel: `matmul.${at.form}`,
+        size: { T: at.T, in: at.inputs, out: at.outputs, schedule: scheduleName(at) },
+        ...time,
+        ...rates(time, { flops: 2 * M * N * K }, options.ceilings),
+      };
+    });
+  });
+}
+
+function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOptions): Case[] {
+  const texture = schedules.texture ?? defaultSchedules(true).texture;
+  const variants = [
+    { schedules: { ...schedules, texture }, T: tokens },
+    { schedules: { ...schedules, texture: null }, T: isCpu ? Math.min(CPU_TILE_TOKENS, tokens) : tokens },
+  ];
+  return variants.flatMap((variant) =>
+    LAYERS.flatMap(([inputs, outputs]) =>
+      (Object.keys(forms) as MatmulForm[])
+        .filter((form) => wanted(`matmul.${form}`))
+        .map((form) => ({ form, inputs, outputs, ...variant }))
+    )
+  );
+}
+
+function scheduleName({ form, schedules }: Case): string {
+  const tile: TextureTile | undefined = schedules.texture?.[form];
+  return tile ? `textures ${tile.rows} x ${tile.columns}` : "tiles";
+}
+
+function recordMatmul({ gpu, pipelines }: Bench, { form, T, inputs, outputs, schedules }: Case): Recorded {
+  const [M, N, K] = forms[form](T, inputs, outputs);
+  const random = new Random(M, N, K);
+  const operand = (shape: [number, number]): Tensor => {
+    const tensor = ownedTensor(gpu, shape);
+    upload(gpu, tensor, Float32Array.from({ length: tensor.size }, () => random.normal()));
+    return tensor;
+  };
+  const a = operand(form === "TN" ? [K, M] : [M, K]), b = operand(form === "NT" ? [N, K] : [K, N]);
+  const out = ownedTensor(gpu, [M, N]);
+  const recorder = new Recorder(gpu);
+  matmul(new Tape(recorder, { schedules }), form, a, b, { tensor: out, accumulate: 0 });
+  const program = recorder.build(pipelines, stepFields);
+  return {
+    run: () => program.run(noStep),
+    dispose() {
+      program.dispose();
+      for (const tensor of [a, b, out]) tensor.region!.buffer.destroy();
+    },
+  };
+}

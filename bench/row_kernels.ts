@@ -1,0 +1,202 @@
+// The cases of MiniLM's kernels beside matmul: layer norm, residual, embedding, attention, and the optimizer.
+import { ownedTensor, Recorder } from "../gpu/recorder.ts";
+import { upload } from "../gpu/transfer.ts";
+import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
+import { add } from "../kernels/add.ts";
+import { attention } from "../kernels/attention.ts";
+import { attentionBlocks } from "../kernels/attention_blocks.ts";
+import { embed, groupByRow } from "../kernels/embedding.ts";
+import { layerNorm } from "../kernels/layer_norm.ts";
+import { stepFields } from "../kernels/step.ts";
+import { Random } from "../data/random.ts";
+import { interleave, timing } from "./interleave.ts";
+import { measureOperations, type OperationCase, type OperationOptions } from "./operations.ts";
+import { rates, type Row } from "./row.ts";
+import { type Bench, type Recorded, stepValues, withRecorded } from "./runs.ts";
+
+const section = "Row kernels and attention";
+
+/** MiniLM's width and heads. */
+const W = 384, HEADS = 12;
+
+/** MiniLM's vocabulary and positions. */
+const VOCABULARY = 30522, POSITIONS = 512;
+
+/** Values of AdamW's case: 9 bytes-moving passes of 32 MB, as large as a CPU's caches are not. */
+const OPTIMIZED = 1 << 23;
+
+/** The cases by kernel, for T tokens. */
+const cases: ((T: number) => OperationCase)[] = [
+  layerNormCase,
+  addCase,
+  embeddingCase,
+  attentionCase(128),
+  attentionCase(256),
+];
+
+export const rowKernels = ["layer_norm", "add", "embedding", "attention"]
+  .flatMap((kernel) => [`${kernel}.forward`, `${kernel}.backward`])
+  .concat("adamw");
+
+export interface RowKernelOptions extends OperationOptions {
+  tokens: number;
+  wanted(kernel: string): boolean;
+}
+
+export async function measureRowKernels(bench: Bench, options: RowKernelOptions): Promise<Row[]> {
+  const { tokens, wanted } = options;
+  const isWanted = (kernel: string) => wanted(`${kernel}.forward`) || wanted(`${kernel}.backward`);
+  const chosen = cases.map((make) => make(tokens)).filter(({ kernel }) => isWanted(kernel));
+  const rows = (await measureOperations(bench, section, chosen, options)).filter(({ kernel }) => wanted(kernel));
+  return wanted("adamw") ? [...rows, await measureAdamw(bench, options)] : rows;
+}
+
+function layerNormCase(T: number): OperationCase {
+  return {
+    kernel: "layer_norm",
+    size: { T, W },
+    inputs: {
+      x: { shape: [T, W], live: "tokens", grad: "activation" },
+      gain: { shape: [W], grad: "parameter" },
+      bias: { shape: [W], grad: "parameter" },
+    },
+    step: { tokens: T },
+    record: (tape, { x, gain, bias }) => layerNorm(tape, x, { gain, bias, eps: 1e-12 }),
+    forward: { bytes: 2 * T * W * 4 }, // x, y
+    backward: { bytes: 3 * T * W * 4 }, // x, dy, dx
+  };
+}
+
+/** The residual addition with dropout. The residual's gradient is handed on, so the backward writes the branch's alone. */
+function addCase(T: number): OperationCase {
+  return {
+    kernel: "add",
+    size: { T, W },
+    inputs: {
+      x: { shape: [T, W], live: "tokens", grad: "activation" },
+      a: { shape: [T, W], live: "tokens", grad: "activation" },
+      tokenKeys: { shape: [T], data: randomIds(T, 2 ** 32 - 1), live: "tokens" },
+    },
+    step: { tokens: T },
+    record: (tape, { x, a, tokenKeys }) => add(tape, x, a, { rate: 0.1, tokenKeys, site: 1 }),
+    forward: { bytes: 3 * T * W * 4 }, // x, a, y
+    backward: { bytes: 2 * T * W * 4 }, // dy, da
+  };
+}
+
+function embeddingCase(T: number): OperationCase {
+  const ids = randomIds(T, VOCABULARY), positions = ids.map((_, t) => t % 128), words = groupByRow(ids);
+  const places = groupByRow(positions);
+  const table = (rows: number) => ({ shape: [rows, W], grad: "parameter" as const });
+  const column = (data: Uint32Array<ArrayBuffer>) => ({ shape: [data.length], data, live: "tokens" as const });
+  const list = (data: Uint32Array<ArrayBuffer>) => ({ shape: [data.length], data });
+  const touched = words.rows.length + places.rows.length;
+  return {
+    kernel: "embedding",
+    size: { T, W },
+    inputs: {
+      word: table(VOCABULARY),
+      place: table(POSITIONS),
+      type: table(2),
+      ids: column(ids),
+      positions: column(positions),
+      types: column(new Uint32Array(T)),
+      wordRows: list(words.rows),
+      wordStarts: list(words.starts),
+      wordOrder: list(words.order),
+      placeRows: list(places.rows),
+      placeStarts: list(places.starts),
+      placeOrder: list(places.order),
+    },
+    step: { tokens: T, uniqueWords: words.rows.length, uniquePositions: places.rows.length },
+    record: (tape, x) =>
+      embed(tape, [
+        {
+          table: x.word,
+          ids: x.ids,
+          groups: { rows: x.wordRows, starts: x.wordStarts, order: x.wordOrder, count: "uniqueWords" },
+        },
+        {
+          table: x.place,
+          ids: x.positions,
+          groups: { rows: x.placeRows, starts: x.placeStarts, order: x.placeOrder, count: "uniquePositions" },
+        },
+        { table: x.type, ids: x.types },
+      ]),
+    forward: { bytes: 2 * T * W * 4 }, // word rows, y; the other tables stay in caches
+    backward: { bytes: (T + 2 * touched) * W * 4 }, // dy once; touched rows read and written
+  };
+}
+
+/** Segments of `length` tokens; the backward computes five products where the forward computes two. */
+function attentionCase(length: number): (T: number) => OperationCase {
+  return (T) => {
+    const starts = Uint32Array.from({ length: Math.ceil(T / length) + 1 }, (_, s) => Math.min(T, s * length));
+    const blocks = attentionBlocks(starts);
+    let pairs = 0;
+    for (let s = 1; s < starts.length; s++) pairs += (starts[s] - starts[s - 1]) ** 2;
+    return {
+      kernel: "attention",
+      size: { T, length, W, heads: HEADS },
+      inputs: {
+        qkv: { shape: [T, 3 * W], live: "tokens", grad: "activation" },
+        blocks: { shape: [blocks.length / 4, 4], data: blocks },
+        tokenKeys: { shape: [T], data: randomIds(T, 2 ** 32 - 1), live: "tokens" },
+      },
+      step: { tokens: T, segments: starts.length - 1, blocks: blocks.length / 4 },
+      record: (tape, { qkv, blocks, tokenKeys }) =>
+        attention(tape, { qkv, heads: HEADS, blocks, dropout: { rate: 0.1, tokenKeys, site: 1 } }),
+      forward: { flops: 4 * pairs * W },
+      backward: { flops: 10 * pairs * W },
+    };
+  };
+}
+
+async function measureAdamw(bench: Bench, { ceilings, schedules }: RowKernelOptions): Promise<Row> {
+  return await withRecorded([recordAdamwRun(bench, schedules)], async ([{ run }]) => {
+    const [samples] = await interleave(bench.stopwatch, [{ laps: { run } }], bench);
+    const time = timing(samples.run);
+    return {
+      section,
+      kernel: "adamw",
+      size: { parameters: OPTIMIZED },
+      ...time,
+      ...rates(time, { bytes: adamwBytes(OPTIMIZED) }, ceilings),
+      note: "norm, clipping, update and clearing",
+    };
+  });
+}
+
+/** The norm reads g; the update reads p, g, m, v and writes p, m, v; clearing writes g. */
+export function adamwBytes(parameters: number): number {
+  return 9 * 4 * parameters;
+}
+
+function recordAdamwRun({ gpu, pipelines }: Bench, schedules: OperationOptions["schedules"]): Recorded {
+  const flat = (label: string) => ownedTensor(gpu, [OPTIMIZED], { label });
+  const state = {
+    parameters: flat("parameters"),
+    gradients: flat("gradients"),
+    firstMoments: flat("first moments"),
+    secondMoments: flat("second moments"),
+  };
+  const metrics = ownedTensor(gpu, [1, 4]), flag = ownedTensor(gpu, [1], { dtype: "u32" });
+  // Zero moments and gradients would be as fast as any: no kernel looks before it computes, and no denormals arise.
+  upload(gpu, state.parameters, new Float32Array(OPTIMIZED).fill(0.02));
+  const recorder = new Recorder(gpu);
+  recordAdamw(recorder, { ...state, decayedLength: OPTIMIZED }, { metrics, flag, schedules });
+  const program = recorder.build(pipelines, stepFields);
+  const step = stepValues(adamwStep({ step: 1, learningRate: 1e-5 }));
+  return {
+    run: () => program.run(step),
+    dispose() {
+      program.dispose();
+      for (const tensor of [...Object.values(state), metrics, flag]) tensor.region!.buffer.destroy();
+    },
+  };
+}
+
+function randomIds(count: number, below: number): Uint32Array<ArrayBuffer> {
+  const random = new Random(count, below);
+  return Uint32Array.from({ length: count }, () => random.below(below));
+}
