@@ -1,0 +1,165 @@
+// Uses the GPU: trains a tiny model from the command line, stops it in every way, and predicts with what it left.
+import assert from "node:assert/strict";
+import { inFolder, task } from "./command_line.ts";
+import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
+import { root } from "../imports.ts";
+
+const read = (path: string) => Deno.readFileSync(path);
+const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+
+async function withModel(test: (folder: string) => Promise<void>): Promise<void> {
+  await inFolder(async (folder) => {
+    await writeTinyModel(`${folder}/model`);
+    await task(["sample", "--out", ".", "--battles", "60", "--test-battles", "20"], folder);
+    Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
+    await test(folder);
+  });
+}
+
+const data = [
+  "--data",
+  "train.csv",
+  "--valid",
+  "valid.csv",
+  "--model",
+  "model",
+  "--batch",
+  "8",
+  "--batch-tokens",
+  "256",
+];
+const short = [
+  "train",
+  ...data,
+  "--steps",
+  "9",
+  "--validate-every",
+  "4",
+  "--checkpoint-every",
+  "2",
+  "--log-every",
+  "3",
+];
+
+// deno-lint-ignore no-explicit-any
+function metrics(path: string): any[] {
+  const rows = Deno.readTextFileSync(`${path}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
+  return rows.map(({ ms: _ms, ...row }) => row);
+}
+
+/** Starts a run and sends `signal` once its metrics show `step`. */
+async function stopAt(folder: string, args: string[], step: number, signal: Deno.Signal) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "-A", `${root}/main.ts`, ...args, "--log-every", "1"],
+    cwd: folder,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+    stderr: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  const metricsFile = `${folder}/${args[args.indexOf("--out") + 1]}/metrics.jsonl`;
+  for (let polls = 0; polls < 3000; polls++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const text = await Deno.readTextFile(metricsFile).catch(() => "");
+    if (text.includes(`"step":${step},`)) break;
+  }
+  child.kill(signal);
+  const { code, signal: ended, stderr } = await output;
+  return { code, ended, err: new TextDecoder().decode(stderr) };
+}
+
+Deno.test("train, evaluate and submit: a run folder that predicts, twice the same bytes, also after a kill", () =>
+  withModel(async (folder) => {
+    const { code, out, err } = await task([...short, "--out", "runs/a"], folder);
+    assert.equal(code, 0, err);
+    assert.match(err, /^adapter +\S/);
+    assert.match(out, /^validation, 20 battles .*\nconstant prior .*\nlength only .*\nbag of words .*\nthis model /);
+    assert.match(out, /\nThe model closes -?\d+ % of the gap from the constant prior to the truth \(.*\)\n$/);
+    const files = ["config.json", "head.safetensors", "metrics.jsonl", "model.safetensors", "run.json"];
+    for (const name of [...files, "tokenizer.json"]) assert.ok(names(`${folder}/runs/a`).includes(name), name);
+    assert.deepEqual(metrics(`${folder}/runs/a`).map(({ step }) => step), [1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 9]);
+    const run = JSON.parse(Deno.readTextFileSync(`${folder}/runs/a/run.json`));
+    assert.equal(run.settings.batchTokens, 256);
+    assert.equal(run.data.battles, 60);
+    assert.ok(run.adapter.name.length > 0);
+
+    // Two runs may measure different schedules, which decide the last bits: the second begins with the first's run.json,
+    // as if it had been killed before its first checkpoint.
+    Deno.mkdirSync(`${folder}/runs/b`);
+    Deno.copyFileSync(`${folder}/runs/a/run.json`, `${folder}/runs/b/run.json`);
+    const again = ["train", "--out", "runs/b", "--resume", "--checkpoint-every", "2"];
+    assert.equal((await stopAt(folder, again, 5, "SIGKILL")).ended, "SIGKILL");
+    assert.match(names(`${folder}/runs/b/checkpoint`).join(), /step-\d/);
+    const resumed = await task(again, folder);
+    assert.equal(resumed.code, 0, resumed.err);
+    for (const name of ["model.safetensors", "head.safetensors"]) {
+      assert.deepEqual(read(`${folder}/runs/b/${name}`), read(`${folder}/runs/a/${name}`), name);
+    }
+    assert.deepEqual(metrics(`${folder}/runs/b`), metrics(`${folder}/runs/a`));
+
+    const submitted = await task(["submit", "--data", "odd.csv", "--model", "runs/a", "--out", "sub.csv"], folder);
+    assert.equal(submitted.code, 0, submitted.err);
+    const rows = Deno.readTextFileSync(`${folder}/sub.csv`).trim().split("\n").map((line) => line.split(","));
+    assert.deepEqual(rows[0], ["id", "winner_model_a", "winner_model_b", "winner_tie"]);
+    assert.deepEqual(rows.slice(1).map(([id]) => id), oddIds);
+    for (const [id, ...p] of rows.slice(1)) {
+      assert.ok(p.every((value) => Number(value) >= 0 && Number(value) <= 1), id);
+      assert.ok(Math.abs(p.reduce((sum, value) => sum + Number(value), 0) - 1) <= 1e-6, id);
+    }
+    const refused = await task(["submit", "--data", "odd.csv", "--model", "runs/a", "--out", "sub.csv"], folder);
+    assert.equal(refused.code, 2);
+
+    // The model's own score is that of its submission.
+    const own = await task(["evaluate", "--data", "odd.csv", "--model", "runs/a"], folder);
+    const file = await task(["evaluate", "--data", "odd.csv", "--predictions", "sub.csv"], folder);
+    const logLoss = (text: string) => Number(text.match(/log loss +([\d.]+)/)![1]);
+    assert.ok(Math.abs(logLoss(own.out) - logLoss(file.out)) < 2e-6, `${own.out}\n${file.out}`);
+
+    const untrained = await task(["evaluate", "--data", "odd.csv", "--model", "model"], folder);
+    assert.equal(untrained.code, 2);
+    assert.match(untrained.err, /was never trained on battles/);
+  }));
+
+Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix or lose a run", () =>
+  withModel(async (folder) => {
+    const stopped = await stopAt(folder, [...short, "--out", "runs/c"], 3, "SIGINT");
+    assert.equal(stopped.code, 1, stopped.err);
+    assert.match(stopped.err, /Stopped after step \d of 9: go on with deno task train --out runs\/c --resume\n$/);
+    const wrong: [string[], RegExp][] = [
+      [[...short, "--out", "runs/c"], /holds run\.json already: add --resume .* --force/],
+      [["train", "--out", "runs/c", "--resume", "--lr", "1"], /with --lr 1: its run\.json says 0\.00005/],
+      [["train", "--out", "runs/c", "--resume", "--data", "valid.csv"], /is not what the run began with/],
+      [["train", "--resume"], /Cannot resume without --out/],
+      [["train", "--out", "runs/none", "--resume"], /holds no run\.json/],
+      [[...short, "--out", "x", "--max-tokens", "65"], /the model has 64 positions/],
+      [["train", "--data", "odd.csv", "--model", "none", "--out", "x"], /none/],
+      [["train", "--data", "test.csv", "--model", "model", "--out", "x"], /test\.csv/],
+      [["train", "--data", "train.csv", "--model", "model", "--out", "train.csv"], /it is a file/],
+    ];
+    const before = names(`${folder}/runs/c`);
+    for (const [args, message] of wrong) {
+      const { code, err } = await task(args, folder);
+      assert.equal(code, args.includes("none") ? code : 2, `${args.join(" ")}: ${err}`);
+      assert.match(err.trimEnd().split("\n").at(-1)!, message, args.join(" "));
+    }
+    assert.deepEqual(names(`${folder}/runs/c`), before);
+    assert.ok(!names(folder).includes("x"), "a refused run leaves no folder");
+    const resumed = await task(["train", "--out", "runs/c", "--resume", "--data", "train.csv"], folder);
+    assert.equal(resumed.code, 0, resumed.err);
+  }));
+
+Deno.test("train --steps 0 writes the untrained model, joint, and --method head leaves the backbone as it was", () =>
+  withModel(async (folder) => {
+    const joint = await task(["train", ...data, "--steps", "0", "--pairing", "joint", "--out", "joint"], folder);
+    assert.equal(joint.code, 0, joint.err);
+    assert.equal(JSON.parse(Deno.readTextFileSync(`${folder}/joint/config.json`)).tiebreak.pairing, "joint");
+    assert.equal((await task(["evaluate", "--data", "odd.csv", "--model", "joint", "--swap-average"], folder)).code, 0);
+
+    const head = await task(["train", ...data, "--steps", "3", "--method", "head", "--out", "head"], folder);
+    assert.equal(head.code, 0, head.err);
+    const { openWeights } = await import("../../model/weights.ts");
+    const before = await openWeights(`${folder}/model`), after = await openWeights(`${folder}/head`);
+    for (const name of before.names()) assert.deepEqual(await after.readF32(name), await before.readF32(name), name);
+    before.close();
+    after.close();
+  }));
