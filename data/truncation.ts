@@ -3,8 +3,9 @@
 /** Lengths that fit into `budget`: all as they are if they fit; else every part longer than a common level is cut to it
  *  (max-min fair), so that each part of k keeps at least min(its length, budget / k rounded down).
  *
- *  A rest smaller than the number of cut parts goes to the first part alone (one token), or to all but the first, or to
- *  none: parts after the first are always treated alike, so exchanging A and B exchanges their lengths exactly. */
+ *  What is left over, less than a token for each cut part, goes to the cut parts after the first if there is one for each;
+ *  else one token goes to the first part if it is cut, else it stays unused. Parts after the first are thus treated alike:
+ *  exchanging A and B exchanges their lengths exactly. */
 export function shareBudget(lengths: readonly number[], budget: number): number[] {
   if (lengths.reduce((sum, length) => sum + length, 0) <= budget) return [...lengths];
   // Parts that fit below the level leave the rest of their share to the others, shortest first.
