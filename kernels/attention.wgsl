@@ -3,12 +3,12 @@
 //   delta        delta = sum over the head of dy * y
 //   backward_q   p = exp(s - lse);  ds = p * (mask * (dy v^T) - delta);  dq = ds k / sqrt(D)
 //   backward_kv  dv = (mask * p)^T dy;  dk = ds^T q / sqrt(D)
-// mask is 0 or 1 / (1 - rate), drawn anew from the query's key, as in dropout.wgsl; attention.ts puts `row_base` and `kept`,
-// HEAD4 = D / 4 and the struct Step in front of this file.
+// mask is 0 or 1 / (1 - rate), made anew from the query's key; in front of this file stand the struct Step, HEAD4 = D / 4
+// (attention.ts), `row_base` and `kept` (attention_dropout.ts)
 // Shapes    qkv dqkv [T, 3 W]: q | k | v, head h at columns h * D   y dy [T, W]   stats [T, heads] = (lse, delta)
 //           blocks [blocks] = (first row, row after the last, segment's first row, row after its last)
 // Dispatch  [blocks, heads] groups of 32, one row of the block an invocation;  delta: ceil(T * heads / 64) groups of 64
-// Limits    D divides by 4; at most 32 rows a block; segments of at most 65,536 rows
+// Limits    D divides by 4, at most 128; at most 32 rows a block; segments of at most 65,536 rows
 // Numerics  f32; sums run over the rows of a segment from its start, wherever it lies; the running maximum begins at -1e30
 // Source    Dao 2023, "FlashAttention-2", algorithms 1 and 2
 struct Size { heads: u32, scale: f32, accumulate: u32, site: u32, dropThreshold: u32, dropScale: f32 }
