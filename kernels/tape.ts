@@ -9,6 +9,7 @@ import { GpuError, ShapeError } from "../errors.ts";
 import { type Dispatch, type Recorder, type TextureOperand } from "../gpu/recorder.ts";
 import { type Kernel } from "../gpu/kernel.ts";
 import { type Live, type Tensor } from "../gpu/tensor.ts";
+import { type Probe } from "./probe.ts";
 import { type Schedules } from "./schedules.ts";
 
 /** Where a contribution to a gradient goes. */
@@ -22,16 +23,20 @@ export interface TapeOptions {
   /** Gradient of each trainable parameter. Without it, nothing is differentiated. */
   parameterGradients?: ReadonlyMap<Tensor, Tensor>;
   schedules: Schedules;
+  /** Checks what the model marks. */
+  probe?: Probe;
 }
 
 export class Tape {
   readonly schedules: Schedules;
+  readonly #probe: Probe | undefined;
   readonly #parameterGradients: ReadonlyMap<Tensor, Tensor>;
   readonly #gradients = new Map<Tensor, Tensor>();
   readonly #backward: { output: Tensor; record: (gradient: Tensor) => void }[] = [];
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
+    this.#probe = options.probe;
     this.#parameterGradients = options.parameterGradients ?? new Map();
   }
 
@@ -53,6 +58,12 @@ export class Tape {
 
   run(kernel: Kernel, entry: string, at: Dispatch): void {
     this.recorder.run(kernel, entry, at);
+  }
+
+  /** Names a layer's output, for the search of the first one that is not finite. */
+  mark(name: string, x: Tensor): Tensor {
+    this.#probe?.record(this.recorder, name, x);
+    return x;
   }
 
   texture(tensor: Tensor): TextureOperand {

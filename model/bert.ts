@@ -75,7 +75,7 @@ export function bert(tape: Tape, { config, parameters: w, inputs, dropout: drop 
     { table: w.tensor("embeddings.token_type_embeddings.weight"), ids: inputs.tokenTypeIds },
   ]);
   let x = layerNorm(tape, embedded, { ...w.norm("embeddings.LayerNorm"), eps });
-  x = dropout(tape, x, hiddenSite());
+  x = tape.mark("embeddings", dropout(tape, x, hiddenSite()));
 
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
@@ -88,9 +88,11 @@ export function bert(tape: Tape, { config, parameters: w, inputs, dropout: drop 
     });
     const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
     const h = layerNorm(tape, add(tape, x, a, hiddenSite()), { ...w.norm(`${at}.attention.output.LayerNorm`), eps });
+    tape.mark(`${at}.attention`, h);
     const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
     const o = linear(tape, f, w.linear(`${at}.output.dense`));
     x = layerNorm(tape, add(tape, h, o, hiddenSite()), { ...w.norm(`${at}.output.LayerNorm`), eps });
+    tape.mark(at, x);
   }
   return x;
 }

@@ -43,6 +43,9 @@ export interface Engine {
   readSteps(): Promise<StepRecord[]>;
   /** Waits until at most `steps` of the enqueued optimizer steps are unfinished. An engine that never enqueues has none. */
   waitUntilInFlight?(steps: number): Promise<void>;
+  /** Repeats the forward pass of a micro-batch of a step whose loss or gradient was not finite; parameters have not moved since.
+   *  @returns the first layer whose output is not finite, if the forward pass has one */
+  firstNonFinite?(batch: PackedBatch, at: { step: number }): Promise<string | undefined>;
   /** Probabilities [battles, 3], without dropout. */
   predict(batch: PackedBatch): Promise<Float32Array>;
   /** Trainable tensors by checkpoint name, read back; frozen ones too when `all`. */

@@ -6,10 +6,11 @@ import { PipelineCache } from "../gpu/pipelines.ts";
 import { type Program } from "../gpu/program.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { type Tensor } from "../gpu/tensor.ts";
-import { readTensors, upload } from "../gpu/transfer.ts";
+import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
 import { crossEntropy, softmax } from "../kernels/cross_entropy.ts";
 import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
 import { type Schedules } from "../kernels/schedules.ts";
+import { Probe } from "../kernels/probe.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
@@ -38,6 +39,9 @@ export interface GpuEngineOptions extends JudgeShape {
 
 /** Rows of the metrics ring: the number of optimizer steps that may pass between two readings. */
 const RING = 1024;
+
+/** Room for the marks of a probe: two a layer, and a few. */
+const MARKS = 1024;
 
 const stateKeys = ["parameters", "firstMoments", "secondMoments"] as const;
 
@@ -127,11 +131,14 @@ export class GpuEngine implements Engine {
   async readSteps(): Promise<StepRecord[]> {
     const [ring, flag] = await readTensors(this.#options.gpu, [this.#metrics, this.#flag]);
     this.#inFlight = [];
-    const finite = new Uint32Array(flag.buffer)[0] === 0;
-    return this.#unread.splice(0).map(({ step, tokens, battles }) => {
+    const isFlagged = new Uint32Array(flag.buffer)[0] !== 0;
+    const records = this.#unread.splice(0).map(({ step, tokens, battles }) => {
       const [loss, correct, , gradNorm] = ring.subarray(step % RING * 4, step % RING * 4 + 4);
-      return { step, loss, gradNorm, correct, battles, tokens, finite: finite && Number.isFinite(loss + gradNorm) };
+      return { step, loss, gradNorm, correct, battles, tokens, finite: true };
     });
+    // The flag is sticky, so it tells nothing of when: the first loss or norm that is not finite does.
+    const first = records.findIndex(({ loss, gradNorm }) => !Number.isFinite(loss + gradNorm));
+    return records.map((record, i) => ({ ...record, finite: !isFlagged || (first >= 0 && i < first) }));
   }
 
   async predict(batch: PackedBatch): Promise<Float32Array> {
@@ -166,6 +173,28 @@ export class GpuEngine implements Engine {
       }
       upload(this.#options.gpu, tensor, state[key]);
     }
+  }
+
+  /**
+   * Repeats the forward pass of a micro-batch that gave a loss or a gradient that is not finite, with dropout as at `step`.
+   *
+   * @returns the first layer whose output is not finite; undefined where the forward pass is sound and the backward is not
+   */
+  async firstNonFinite(batch: PackedBatch, { step }: { step: number }): Promise<string | undefined> {
+    const { gpu, schedules, dropout, seed } = this.#options;
+    const recorder = new Recorder(gpu);
+    const found = ownedTensor(gpu, [MARKS], { label: "marks", dtype: "u32" });
+    const probe = new Probe(found);
+    const tape = new Tape(recorder, { schedules, probe });
+    const logits = judge(tape, { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout });
+    tape.mark("logits", logits);
+    const program = recorder.build(this.#pipelines, stepFields);
+    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step });
+    program.run({ ...noStep, ...counts });
+    const flags = await readTensor(gpu, found);
+    program.dispose();
+    destroyTensors(found);
+    return probe.first(new Uint32Array(flags.buffer));
   }
 
   /** Time of each dispatch of one training micro-step; the gradients it adds are meaningless afterwards. */

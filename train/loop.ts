@@ -145,6 +145,17 @@ class Loop {
     this.#progress.step = step;
   }
 
+  /** Where the numbers of a step went wrong, in words. */
+  async #whereNonFinite(step: number): Promise<string> {
+    const { engine, data } = this.#options;
+    const plan = data.planEpoch(Math.floor((step - 1) / data.stepsPerEpoch));
+    for (const batch of plan[(step - 1) % data.stepsPerEpoch]()) {
+      const layer = await engine.firstNonFinite?.(batch, { step });
+      if (layer) return `the first output that is not finite is that of ${layer}`;
+    }
+    return "every layer's output is finite";
+  }
+
   #rate(step: number): number {
     return learningRate({ ...this.#options.settings, totalSteps: this.#totalSteps }, step);
   }
@@ -171,9 +182,8 @@ class Loop {
       const bad = records.find((record) => !sound.includes(record))!;
       const kept = this.#lastSaved ? `: the checkpoint of step ${JSON.parse(this.#lastSaved).step} is kept` : "";
       throw new Error(
-        `Cannot go on after step ${
-          bad.step - 1
-        }: the loss of step ${bad.step} is ${bad.loss}, its gradient norm ${bad.gradNorm}${kept}: lower --lr`,
+        `Cannot go on after step ${bad.step - 1}: the loss of step ${bad.step} is ${bad.loss}, its gradient norm ` +
+          `${bad.gradNorm}, ${await this.#whereNonFinite(bad.step)}${kept}: lower --lr`,
       );
     }
     const tokens = records.reduce((sum, record) => sum + record.tokens, 0);

@@ -27,8 +27,13 @@ async function goldenEngineOptions(gpu: Gpu, golden: Golden, folder: string): Pr
 }
 
 /** Opens it, the stored head in place of a freshly initialised one. @param folder of the backbone */
-export async function openGoldenEngine(gpu: Gpu, golden: Golden, folder = golden.folder): Promise<GpuEngine> {
-  const engine = await openGpuEngine(await goldenEngineOptions(gpu, golden, folder));
+export async function openGoldenEngine(
+  gpu: Gpu,
+  golden: Golden,
+  folder = golden.folder,
+  changes: Partial<GpuEngineOptions> = {},
+): Promise<GpuEngine> {
+  const engine = await openGpuEngine({ ...await goldenEngineOptions(gpu, golden, folder), ...changes });
   if (engine.initialised.length > 0) {
     const head = await openHead(golden.folder);
     for (const name of engine.initialised) engine.parameters.write(name, await head.readF32(name));
