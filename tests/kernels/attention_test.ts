@@ -1,9 +1,15 @@
 // One table of cases drives forward, gradients and both schedules of attention(); then what the table cannot say.
+import assert from "node:assert/strict";
+import { ownedTensor, Recorder } from "../../gpu/recorder.ts";
+import { type Tensor } from "../../gpu/tensor.ts";
+import { readTensors, upload } from "../../gpu/transfer.ts";
 import { attention } from "../../kernels/attention.ts";
-import { attentionBlocks, maxAttentionBlocks } from "../../kernels/attention_blocks.ts";
+import { attentionBlockRows, attentionBlocks, maxAttentionBlocks } from "../../kernels/attention_blocks.ts";
 import { sideKey, tokenKey } from "../../kernels/dropout.ts";
 import { defaultSchedules, type Schedules } from "../../kernels/schedules.ts";
-import { checkCase, type Input, normal } from "./harness.ts";
+import { stepFields } from "../../kernels/step.ts";
+import { Tape } from "../../kernels/tape.ts";
+import { checkCase, compare, type Input, normal, stepValues, testGpu } from "./harness.ts";
 import { attentionBackward, attentionForward, type AttentionLayout } from "./reference/attention.ts";
 
 interface Row {
@@ -88,3 +94,99 @@ for (const row of cases) {
       }));
   }
 }
+
+/** Records attention over each set of sites on one qkv, and gives the first output and the gradient of qkv. */
+async function run(
+  schedule: Schedules,
+  layout: ReturnType<typeof layoutOf>,
+  at: { W: number; qkv: Float32Array<ArrayBuffer>; dys: Float32Array<ArrayBuffer>[] },
+): Promise<{ y: Float32Array; dqkv: Float32Array }> {
+  const { gpu, pipelines } = await testGpu();
+  const { tokens, heads, dropout } = layout, list = attentionBlocks(layout.starts);
+  const recorder = new Recorder(gpu), tape = new Tape(recorder, { schedules: schedule });
+  const owned: Tensor[] = [];
+  const own = (shape: number[], data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) => {
+    const tensor = ownedTensor(gpu, shape, { live: "tokens", dtype: data instanceof Uint32Array ? "u32" : "f32" });
+    upload(gpu, tensor, data);
+    owned.push(tensor);
+    return tensor;
+  };
+  const qkv = recorder.keep(recorder.tensor([tokens, 3 * at.W], { live: "tokens", requiresGrad: true }));
+  const blocks = own([list.length / 4, 4], list);
+  const drop = dropout && { ...dropout, tokenKeys: own([tokens], dropout.tokenKeys as Uint32Array<ArrayBuffer>) };
+  const outputs = at.dys.map(() => attention(tape, { qkv, heads, blocks, dropout: drop }));
+  outputs.forEach((y, i) => tape.setGrad(recorder.keep(y), own([tokens, at.W], at.dys[i])));
+  tape.backward();
+  const dqkv = recorder.keep(tape.grad(qkv)!.tensor);
+  const program = recorder.build(pipelines, stepFields, { poison: true });
+  try {
+    upload(gpu, qkv, at.qkv);
+    program.run(stepValues({ tokens, blocks: list.length / 4 }));
+    const [y, gradient] = await readTensors(gpu, [outputs[0], dqkv]);
+    return { y, dqkv: gradient };
+  } finally {
+    program.dispose();
+    for (const tensor of owned) tensor.region!.buffer.destroy();
+  }
+}
+
+/** A batch of one sequence, or the same sequence behind others. */
+function batchOf(lengths: number[], sequence: number, W: number) {
+  const layout = layoutOf({ why: "", heads: W / 32, D: 32, lengths, rate: 0.1 });
+  const start = layout.starts[sequence], length = lengths[sequence];
+  // The sequence's numbers and keys are its own, whatever lies before it.
+  const place = (whole: Float32Array<ArrayBuffer>, own: Float32Array) => {
+    whole.set(own, start * whole.length / layout.tokens);
+    return whole;
+  };
+  layout.dropout!.tokenKeys.set(Uint32Array.from({ length }, (_, t) => tokenKey(77, t)), start);
+  const qkv = place(normal(layout.tokens * 3 * W, sequence + 10), normal(length * 3 * W, 1));
+  const dy = place(normal(layout.tokens * W, sequence + 20), normal(length * W, 2));
+  return { layout, start, W, qkv, dys: [dy] };
+}
+
+for (const [name, schedule] of Object.entries(schedules)) {
+  Deno.test(`attention() gives a sequence the same bits wherever it lies in a batch (${name})`, async () => {
+    const W = 64, length = 75;
+    const alone = batchOf([length], 0, W);
+    const behind = batchOf([13, 1, 37, length, 5], 3, W);
+    const [a, b] = [await run(schedule, alone.layout, alone), await run(schedule, behind.layout, behind)];
+    const rows = (values: Float32Array, width: number) =>
+      values.subarray(behind.start * width, (behind.start + length) * width);
+    assert.deepEqual(rows(b.y, W), a.y);
+    assert.deepEqual(rows(b.dqkv, 3 * W), a.dqkv);
+  });
+
+  Deno.test(`attention() adds to a gradient that has a contribution already (${name})`, async () => {
+    const { layout, W, qkv, dys } = batchOf([20, 33], 1, 64);
+    const more = normal(dys[0].length, 8);
+    const { dqkv } = await run(schedule, layout, { W, qkv, dys: [dys[0], more] });
+    const both = Float64Array.from(dys[0], (dy, i) => dy + more[i]);
+    compare("dqkv", dqkv, attentionBackward(Float64Array.from(qkv), layout, both), 1e-5);
+  });
+}
+
+Deno.test("attentionBlocks() covers each row once, never crosses a segment and stays within its bound", () => {
+  for (const lengths of [[1], [31, 32, 33, 64, 65], [5, 0, 7], [512, 1, 300]]) {
+    const { starts, tokens } = layoutOf({ why: "", heads: 1, D: 4, lengths });
+    const list = attentionBlocks(starts);
+    assert.ok(list.length / 4 <= maxAttentionBlocks(tokens, lengths.length));
+    const rows: number[] = [];
+    for (let i = 0; i < list.length; i += 4) {
+      const [first, last, start, end] = list.subarray(i, i + 4);
+      assert.ok(start <= first && first < last && last <= end && last - first <= attentionBlockRows);
+      assert.equal((first - start) % attentionBlockRows, 0);
+      const edges = Array.from(starts);
+      assert.ok(edges.includes(start) && edges.includes(end) && edges.every((edge) => edge <= start || end <= edge));
+      for (let row = first; row < last; row++) rows.push(row);
+    }
+    assert.deepEqual(rows, Array.from({ length: tokens }, (_, t) => t));
+  }
+});
+
+Deno.test("attention() refuses heads that are not whole vec4f, at record time", async () => {
+  const { gpu } = await testGpu();
+  const recorder = new Recorder(gpu), tape = new Tape(recorder, { schedules: schedules.tiles });
+  const qkv = recorder.tensor([5, 36], { live: "tokens" }), blocks = recorder.tensor([1, 4], { dtype: "u32" });
+  assert.throws(() => attention(tape, { qkv, heads: 2, blocks }), /heads of 4/);
+});
