@@ -5,9 +5,9 @@ import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { upload } from "../gpu/transfer.ts";
 import { stepFields } from "../kernels/step.ts";
 import { fmaVariants, recordFma } from "./fma.ts";
-import { interleave, timing } from "./interleave.ts";
-import { type Ceilings, rates, type Row } from "./row.ts";
-import { type Bench, noStep, type Recorded, withRecorded } from "./runs.ts";
+import { interleave, type InterleaveOptions, type Timed, timing } from "./interleave.ts";
+import { type Ceilings, rates, type Row, type Work } from "./row.ts";
+import { type Bench, noStep, type Recorded } from "./runs.ts";
 
 const copyKernel = kernel("copy", copySource);
 
@@ -26,56 +26,54 @@ const section = "Ceilings";
 
 export const ceilingKernels = ["fma", "copy", "copy_to_texture"];
 
+/** The best kernel of each ceiling, ready to run in turns with what is held against it. */
+export interface References {
+  runs: readonly (Recorded & Work)[];
+  dispose(): void;
+}
+
 /** Measures all ceilings. @throws {GpuError} if a kernel skipped its work */
-export async function measureCeilings(bench: Bench): Promise<{ ceilings: Ceilings; rows: Row[] }> {
-  const fma = await measureFma(bench);
-  const copies: Row[] = [];
-  for (const shape of COPIES) copies.push(await measureCopy(bench, shape));
-  const texture = await measureCopyToTexture(bench, COPIES[0]);
-  const ceilings = {
-    fma: fma.GFLOPs!,
-    copies: copies.map(({ GBps }, i) => ({ bytes: copiedBytes(COPIES[i]), GBps: GBps! })),
-  };
-  return { ceilings, rows: [fma, ...copies, texture] };
-}
-
-/** The best variant's row. */
-async function measureFma(bench: Bench): Promise<Row> {
-  return await withRecorded(fmaVariants.map((variant) => recordFma(bench, variant)), async (runs) => {
-    for (const run of runs) await run.check();
-    return await bestOf(bench, runs, (i) => {
-      const { accumulators, unrolled, form } = fmaVariants[i];
-      return {
-        kernel: "fma",
-        size: {},
-        work: { flops: runs[i].flops },
-        note: `best of ${fmaVariants.length} kernels: ${accumulators} vec4f sums, ${unrolled} unrolled, ${form}`,
-      };
-    });
+export async function measureCeilings(bench: Bench): Promise<{ references: References; rows: Row[] }> {
+  const fma = await bestOf(bench, fmaVariants.map((variant) => recordFma(bench, variant)), (i) => {
+    const { accumulators, unrolled, form } = fmaVariants[i];
+    const note = `best of ${fmaVariants.length} kernels: ${accumulators} vec4f sums, ${unrolled} unrolled, ${form}`;
+    return { kernel: "fma", size: {}, note };
   });
+  const copies: Best[] = [];
+  for (const [T, W] of COPIES) {
+    const runs = copyVariants.map((variant) => recordCopy(bench, variant, [T, W]));
+    copies.push(
+      await bestOf(bench, runs, (i) => {
+        const { entry, LANES } = copyVariants[i];
+        return { kernel: "copy", size: { T, W }, note: `storage to storage, ${entry} vec4f a lane, ${LANES} lanes` };
+      }),
+    );
+  }
+  const [T, W] = COPIES[0];
+  const texture = await bestOf(bench, [recordCopyToTexture(bench, [T, W])], () => {
+    return { kernel: "copy_to_texture", size: { T, W }, note: "copyBufferToTexture, rgba32float" };
+  });
+  texture.run.dispose();
+  const references = [fma, ...copies].map(({ run }) => run);
+  return {
+    references: { runs: references, dispose: () => references.forEach((run) => run.dispose()) },
+    rows: [fma, ...copies, texture].map(({ row }) => row),
+  };
 }
 
-async function measureCopy(bench: Bench, [T, W]: readonly [number, number]): Promise<Row> {
-  return await withRecorded(
-    copyVariants.map((variant) => recordCopy(bench, variant, [T, W])),
-    (runs) =>
-      bestOf(bench, runs, (i) => ({
-        kernel: "copy",
-        size: { T, W },
-        work: { bytes: copiedBytes([T, W]) },
-        note: `storage to storage, ${copyVariants[i].entry} vec4f a lane, ${copyVariants[i].LANES} lanes`,
-      })),
-  );
-}
-
-async function measureCopyToTexture(bench: Bench, [T, W]: readonly [number, number]): Promise<Row> {
-  return await withRecorded([recordCopyToTexture(bench, [T, W])], (runs) =>
-    bestOf(bench, runs, () => ({
-      kernel: "copy_to_texture",
-      size: { T, W },
-      work: { bytes: copiedBytes([T, W]) },
-      note: "copyBufferToTexture, rgba32float",
-    })));
+/** Interleaves work with the ceilings' kernels. @returns samples of the work, and the ceilings of these very rounds */
+export async function interleaveWithCeilings(
+  bench: Bench,
+  { runs }: References,
+  work: readonly Timed[],
+  options: Partial<InterleaveOptions> = {},
+): Promise<{ samples: Record<string, number[]>[]; ceilings: Ceilings }> {
+  const all = [...work, ...runs.map(({ run }) => ({ laps: { run } }))];
+  const samples = await interleave(bench.stopwatch, all, { rounds: bench.rounds, ...options });
+  const measured = runs.map((run, i) => ({ ...run, ms: timing(samples[work.length + i].run).ms }));
+  const copies = measured.flatMap(({ bytes, ms }) => bytes === undefined ? [] : [{ bytes, GBps: bytes / ms / 1e6 }]);
+  const [fma] = measured.flatMap(({ flops, ms }) => flops === undefined ? [] : [flops / ms / 1e6]);
+  return { samples: samples.slice(0, work.length), ceilings: { fma, copies } };
 }
 
 /** Bytes read plus bytes written. */
@@ -83,27 +81,31 @@ function copiedBytes([T, W]: readonly [number, number]): number {
   return 2 * 4 * T * W;
 }
 
-interface Described {
-  kernel: string;
-  size: Row["size"];
-  work: { flops?: number; bytes?: number };
-  note: string;
+interface Best {
+  row: Row;
+  run: Recorded & Work;
 }
 
-/** Interleaves variants of one work and makes a row of the one with the best median. */
-async function bestOf(bench: Bench, runs: readonly Recorded[], describe: (i: number) => Described): Promise<Row> {
+/** Interleaves variants of one work, keeps the one with the best median and disposes of the others. */
+async function bestOf(
+  bench: Bench,
+  runs: readonly (Recorded & Work & { check?(): Promise<void> })[],
+  describe: (i: number) => Pick<Row, "kernel" | "size" | "note">,
+): Promise<Best> {
+  for (const run of runs) await run.check?.();
   const samples = await interleave(bench.stopwatch, runs.map(({ run }) => ({ laps: { run } })), bench);
   const timings = samples.map((laps) => timing(laps.run));
   const best = timings.reduce((least, { ms }, i) => ms < timings[least].ms ? i : least, 0);
-  const { work, ...rest } = describe(best);
-  return { section, ...rest, ...timings[best], ...rates(timings[best], work) };
+  for (const [i, run] of runs.entries()) if (i !== best) run.dispose();
+  const row: Row = { section, ...describe(best), ...timings[best], ...rates(timings[best], runs[best]) };
+  return { row, run: runs[best] };
 }
 
 function recordCopy(
   { gpu, pipelines }: Bench,
   { entry, LANES }: typeof copyVariants[number],
   shape: readonly [number, number],
-): Recorded {
+): Recorded & Work {
   const from_ = ownedTensor(gpu, shape), to = ownedTensor(gpu, shape);
   upload(gpu, from_, new Float32Array(from_.size).fill(1));
   const recorder = new Recorder(gpu), count = from_.size / 4;
@@ -116,6 +118,7 @@ function recordCopy(
   });
   const program = recorder.build(pipelines, stepFields);
   return {
+    bytes: copiedBytes(shape),
     run: () => program.run(noStep),
     dispose() {
       program.dispose();
@@ -124,12 +127,13 @@ function recordCopy(
   };
 }
 
-function recordCopyToTexture({ gpu, pipelines }: Bench, shape: readonly [number, number]): Recorded {
+function recordCopyToTexture({ gpu, pipelines }: Bench, shape: readonly [number, number]): Recorded & Work {
   const from = ownedTensor(gpu, shape);
   const recorder = new Recorder(gpu);
   recorder.texture(from);
   const program = recorder.build(pipelines, stepFields);
   return {
+    bytes: copiedBytes(shape),
     run: () => program.run(noStep),
     dispose() {
       program.dispose();

@@ -9,8 +9,8 @@ export interface Timing {
 }
 
 /** Work to be timed: its laps, run one after the other, each timed apart. */
-export interface Timed<Lap extends string = string> {
-  laps: Readonly<Record<Lap, Enqueue>>;
+export interface Timed {
+  laps: Readonly<Record<string, Enqueue>>;
 }
 
 export interface InterleaveOptions {
@@ -18,32 +18,32 @@ export interface InterleaveOptions {
   rounds: number;
   /** A sample repeats its laps until they take about so long, ms. @default {30} */
   sampleMs?: number;
-  /** Says which round has ended. */
-  onRound?: (round: number) => void;
+  /** Awaited after each round. */
+  onRound?: (round: number) => Promise<void>;
 }
 
-/** Samples of each lap of each case, ms, in the order of the cases. One run of each case, which compiles, is not counted. */
-export async function interleave<Lap extends string>(
+/** Samples of each lap of each case, ms, in the order of the cases. Two runs of each case, the first compiles, do not count. */
+export async function interleave(
   stopwatch: Stopwatch,
-  cases: readonly Timed<Lap>[],
+  cases: readonly Timed[],
   { rounds, sampleMs = 30, onRound }: InterleaveOptions,
-): Promise<Record<Lap, number[]>[]> {
-  const samples = cases.map(({ laps }) =>
-    Object.fromEntries(Object.keys(laps).map((lap) => [lap, [] as number[]])) as Record<Lap, number[]>
+): Promise<Record<string, number[]>[]> {
+  const samples = cases.map(({ laps }): Record<string, number[]> =>
+    Object.fromEntries(Object.keys(laps).map((lap) => [lap, []]))
   );
   const repeats: number[] = [];
   for (const { laps } of cases) {
-    const work = Object.values<Enqueue>(laps);
+    const work = Object.values(laps);
     await stopwatch.laps(work);
     const ms = sum(await stopwatch.laps(work));
     repeats.push(Math.min(1000, Math.max(1, Math.ceil(sampleMs / Math.max(ms, 1e-3)))));
   }
   for (let round = 1; round <= rounds; round++) {
     for (const [i, { laps }] of cases.entries()) {
-      const times = await stopwatch.laps(Object.values<Enqueue>(laps), repeats[i]);
-      Object.keys(laps).forEach((lap, at) => samples[i][lap as Lap].push(times[at]));
+      const times = await stopwatch.laps(Object.values(laps), repeats[i]);
+      Object.keys(laps).forEach((lap, at) => samples[i][lap].push(times[at]));
     }
-    onRound?.(round);
+    await onRound?.(round);
   }
   return samples;
 }

@@ -8,8 +8,9 @@ import { type MatmulForm, type TextureTile } from "../kernels/matmul_texture.ts"
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
-import { interleave, timing } from "./interleave.ts";
-import { type Ceilings, rates, type Row } from "./row.ts";
+import { interleaveWithCeilings, type References } from "./ceilings.ts";
+import { timing } from "./interleave.ts";
+import { rates, type Row } from "./row.ts";
 import { type Bench, noStep, type Recorded, withRecorded } from "./runs.ts";
 
 /** Inputs and outputs of MiniLM's dense layers. */
@@ -25,7 +26,8 @@ const forms: Record<MatmulForm, (T: number, inputs: number, outputs: number) => 
 /** A CPU adapter takes 20 times as long for tiles: fewer tokens show the rate as well. */
 const CPU_TILE_TOKENS = 128;
 
-interface Case {
+/** One product to be timed. */
+export interface MatmulCase {
   form: MatmulForm;
   T: number;
   inputs: number;
@@ -36,33 +38,38 @@ interface Case {
 export const matmulKernels = Object.keys(forms).map((form) => `matmul.${form}`);
 
 export interface MatmulOptions {
-  ceilings: Ceilings;
+  references: References;
   /** As measured for this adapter. */
   schedules: Schedules;
   tokens: number;
   wanted(kernel: string): boolean;
 }
 
-/** Both schedules of each wanted form at each shape, interleaved. */
-export async function measureMatmul(bench: Bench, options: MatmulOptions): Promise<Row[]> {
+/** Both schedules of each wanted form at each shape, interleaved; and the case with the best rate. */
+export async function measureMatmul(
+  bench: Bench,
+  options: MatmulOptions,
+): Promise<{ rows: Row[]; fastest: MatmulCase }> {
   const cases = matmulCases(bench.gpu.report.isCpu, options);
   return await withRecorded(cases.map((at) => recordMatmul(bench, at)), async (runs) => {
-    const samples = await interleave(bench.stopwatch, runs.map(({ run }) => ({ laps: { run } })), bench);
-    return cases.map((at, i): Row => {
-      const [M, N, K] = forms[at.form](at.T, at.inputs, at.outputs);
+    const work = runs.map(({ run }) => ({ laps: { run } }));
+    const { samples, ceilings } = await interleaveWithCeilings(bench, options.references, work);
+    const rows = cases.map((at, i): Row => {
       const time = timing(samples[i].run);
       return {
         section: "Matmul",
         kernel: `matmul.${at.form}`,
         size: { T: at.T, in: at.inputs, out: at.outputs, schedule: scheduleName(at) },
         ...time,
-        ...rates(time, { flops: 2 * M * N * K }, options.ceilings),
+        ...rates(time, runs[i], ceilings),
       };
     });
+    const best = rows.reduce((most, { GFLOPs }, i) => GFLOPs! > rows[most].GFLOPs! ? i : most, 0);
+    return { rows, fastest: cases[best] };
   });
 }
 
-function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOptions): Case[] {
+function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOptions): MatmulCase[] {
   const texture = schedules.texture ?? defaultSchedules(true).texture;
   const variants = [
     { schedules: { ...schedules, texture }, T: tokens },
@@ -77,12 +84,15 @@ function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOption
   );
 }
 
-function scheduleName({ form, schedules }: Case): string {
+function scheduleName({ form, schedules }: MatmulCase): string {
   const tile: TextureTile | undefined = schedules.texture?.[form];
   return tile ? `textures ${tile.rows} x ${tile.columns}` : "tiles";
 }
 
-function recordMatmul({ gpu, pipelines }: Bench, { form, T, inputs, outputs, schedules }: Case): Recorded {
+export function recordMatmul(
+  { gpu, pipelines }: Bench,
+  { form, T, inputs, outputs, schedules }: MatmulCase,
+): Recorded & { flops: number } {
   const [M, N, K] = forms[form](T, inputs, outputs);
   const random = new Random(M, N, K);
   const operand = (shape: [number, number]): Tensor => {
@@ -96,6 +106,7 @@ function recordMatmul({ gpu, pipelines }: Bench, { form, T, inputs, outputs, sch
   matmul(new Tape(recorder, { schedules }), form, a, b, { tensor: out, accumulate: 0 });
   const program = recorder.build(pipelines, stepFields);
   return {
+    flops: 2 * M * N * K,
     run: () => program.run(noStep),
     dispose() {
       program.dispose();

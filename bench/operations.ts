@@ -6,8 +6,9 @@ import { type Schedules } from "../kernels/schedules.ts";
 import { stepFields, type StepUniform } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { Random } from "../data/random.ts";
-import { differences, interleave, timing } from "./interleave.ts";
-import { type Ceilings, rates, type Row, type Work } from "./row.ts";
+import { interleaveWithCeilings, type References } from "./ceilings.ts";
+import { differences, timing } from "./interleave.ts";
+import { rates, type Row, type Work } from "./row.ts";
 import { type Bench, type Recorded, stepValues, withRecorded } from "./runs.ts";
 
 export interface OperationInput {
@@ -30,7 +31,7 @@ export interface OperationCase {
 }
 
 export interface OperationOptions {
-  ceilings: Ceilings;
+  references: References;
   schedules: Schedules;
 }
 
@@ -41,11 +42,12 @@ export async function measureOperations(
   bench: Bench,
   section: string,
   cases: readonly OperationCase[],
-  { ceilings, schedules }: OperationOptions,
+  { references, schedules }: OperationOptions,
 ): Promise<Row[]> {
   const runs = cases.flatMap((at) => [false, true].map((backward) => record(bench, at, { schedules, backward })));
   return await withRecorded(runs, async () => {
-    const samples = await interleave(bench.stopwatch, runs.map(({ run }) => ({ laps: { run } })), bench);
+    const work = runs.map(({ run }) => ({ laps: { run } }));
+    const { samples, ceilings } = await interleaveWithCeilings(bench, references, work);
     return cases.flatMap((at, i) => {
       const forward = samples[2 * i].run, both = samples[2 * i + 1].run;
       const row = (part: "forward" | "backward", ms: number[]): Row => ({

@@ -9,7 +9,8 @@ import { embed, groupByRow } from "../kernels/embedding.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Random } from "../data/random.ts";
-import { interleave, timing } from "./interleave.ts";
+import { interleaveWithCeilings } from "./ceilings.ts";
+import { timing } from "./interleave.ts";
 import { measureOperations, type OperationCase, type OperationOptions } from "./operations.ts";
 import { rates, type Row } from "./row.ts";
 import { type Bench, type Recorded, stepValues, withRecorded } from "./runs.ts";
@@ -22,7 +23,7 @@ const W = 384, HEADS = 12;
 /** MiniLM's vocabulary and positions. */
 const VOCABULARY = 30522, POSITIONS = 512;
 
-/** Values of AdamW's case: 9 bytes-moving passes of 32 MB, as large as a CPU's caches are not. */
+/** Values of AdamW's case: nine passes over 32 MB, more than any cache of a CPU holds. */
 const OPTIMIZED = 1 << 23;
 
 /** The cases by kernel, for T tokens. */
@@ -152,10 +153,10 @@ function attentionCase(length: number): (T: number) => OperationCase {
   };
 }
 
-async function measureAdamw(bench: Bench, { ceilings, schedules }: RowKernelOptions): Promise<Row> {
+async function measureAdamw(bench: Bench, { references, schedules }: RowKernelOptions): Promise<Row> {
   return await withRecorded([recordAdamwRun(bench, schedules)], async ([{ run }]) => {
-    const [samples] = await interleave(bench.stopwatch, [{ laps: { run } }], bench);
-    const time = timing(samples.run);
+    const { samples, ceilings } = await interleaveWithCeilings(bench, references, [{ laps: { run } }]);
+    const time = timing(samples[0].run);
     return {
       section,
       kernel: "adamw",

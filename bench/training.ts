@@ -1,0 +1,190 @@
+// End to end: training steps and predictions of a whole model, held against the best measured matmul.
+import { type PackedBatch } from "../data/batch.ts";
+import { GpuError } from "../errors.ts";
+import { type Schedules } from "../kernels/schedules.ts";
+import { type GpuEngine } from "../train/gpu_engine.ts";
+import { interleaveWithCeilings, type References } from "./ceilings.ts";
+import { interleave, sums, timing } from "./interleave.ts";
+import { type MatmulCase, recordMatmul } from "./matmul.ts";
+import { multipliedParameters, openBenchModel, uniformBatch } from "./model.ts";
+import { rates, type Row } from "./row.ts";
+import { adamwBytes } from "./row_kernels.ts";
+import { type Bench } from "./runs.ts";
+import { wallClock } from "./stopwatch.ts";
+
+/** Tokens of every sequence of a batch. */
+export const LENGTHS = [128, 256];
+
+/** Rows of the breakdown. */
+const TOP = 12;
+
+export const trainingKernels = ["train_step", "predict"];
+
+export interface TrainingOptions {
+  references: References;
+  schedules: Schedules;
+  /** The fastest product, run again in turns with the steps. */
+  matmul: MatmulCase;
+  tokens: number;
+  /** Random weights where absent. */
+  folder?: string;
+  wanted(kernel: string): boolean;
+}
+
+interface Length {
+  length: number;
+  batch: PackedBatch;
+}
+
+export async function measureTraining(bench: Bench, options: TrainingOptions): Promise<Row[]> {
+  const { engine, config } = await openBenchModel({ ...options, gpu: bench.gpu, shortest: LENGTHS[0] });
+  const reference = recordMatmul(bench, options.matmul);
+  try {
+    const lengths = LENGTHS
+      .filter((length) => length <= config.max_position_embeddings)
+      .map((length) => ({ length, batch: uniformBatch({ ...options, length, vocabulary: config.vocab_size }) }));
+    const rows: Row[] = [];
+    if (options.wanted("train_step")) {
+      rows.push(...await measureSteps(bench, options, { engine, lengths, reference }));
+      for (const at of lengths) rows.push(...await breakdown(bench, engine, at));
+    }
+    if (options.wanted("predict")) rows.push(...await measurePredictions(bench, { engine, lengths, reference }));
+    return rows;
+  } finally {
+    reference.dispose();
+    engine.dispose();
+  }
+}
+
+interface Subject {
+  engine: GpuEngine;
+  lengths: readonly Length[];
+  reference: ReturnType<typeof recordMatmul>;
+}
+
+/** Forward, backward and update of one micro-batch; the update and the CPU's share also apart. */
+async function measureSteps(
+  bench: Bench,
+  { references, matmul }: TrainingOptions,
+  { engine, lengths, reference }: Subject,
+): Promise<Row[]> {
+  let step = 0;
+  const cpu = lengths.map(() => [] as number[]);
+  const work = lengths.map(({ batch }, i) => ({
+    laps: {
+      micro() {
+        const start = performance.now();
+        engine.accumulate(batch, { step: ++step, stepWeight: batch.battles });
+        cpu[i].push(performance.now() - start);
+      },
+      update: () => engine.update({ step, lr: 1e-5 }),
+    },
+  }));
+  const { samples, ceilings } = await interleaveWithCeilings(
+    bench,
+    references,
+    [...work, { laps: { run: () => reference.run() } }],
+    { sampleMs: 200, onRound: () => checkFinite(engine) },
+  );
+  const best = reference.flops / timing(samples[lengths.length].run).ms / 1e6;
+  const section = "Training step", multiplied = multipliedParameters(engine.parameters);
+  const MiB = engine.bytes / 2 ** 20;
+  const rows = lengths.flatMap(({ length, batch: { tokens } }, i): Row[] => {
+    const size = { T: tokens, length };
+    const { micro, update } = samples[i];
+    const stepRow = (kernel: string, ms: number[], extra: Partial<Row>): Row => {
+      const time = timing(ms), GFLOPs = 6 * multiplied * tokens / time.ms / 1e6;
+      const tokensPerSecond = tokens / time.ms * 1000;
+      return { section, kernel, size, ...time, tokensPerSecond, GFLOPs, ofMatmul: GFLOPs / best, ...extra };
+    };
+    const updated = timing(update);
+    const updateBytes = adamwBytes(engine.parameters.trainableCount);
+    return [
+      stepRow("train_step", sums(micro, update), { MiB, note: "forward, backward and AdamW of one micro-batch" }),
+      stepRow("train_step.micro", micro, { note: "without the update" }),
+      {
+        section,
+        kernel: "train_step.update",
+        size,
+        ...updated,
+        ...rates(updated, { bytes: updateBytes }, ceilings),
+        ofStep: updated.ms / timing(sums(micro, update)).ms,
+        note: "AdamW alone",
+      },
+      // The first two calls compile and warm up.
+      { section, kernel: "train_step.cpu", size, ...timing(cpu[i].slice(2)), note: "uploads and encoding, no waiting" },
+    ];
+  });
+  const { form, T, inputs, outputs } = matmul;
+  const time = timing(samples[lengths.length].run);
+  const size = { T, in: inputs, out: outputs };
+  return [...rows, {
+    section,
+    kernel: `matmul.${form}`,
+    size,
+    ...time,
+    ...rates(time, reference, ceilings),
+    note: "the best matmul, in turns with the steps",
+  }];
+}
+
+async function checkFinite(engine: GpuEngine): Promise<void> {
+  const broken = (await engine.readSteps()).find(({ finite }) => !finite);
+  if (broken) throw new GpuError(`Cannot measure training: the loss of step ${broken.step} is not finite`);
+}
+
+/** Where a micro-step's time goes, by kernel, as shares of all dispatches: the greatest, then the rest. */
+async function breakdown({ stopwatch, rounds }: Bench, engine: GpuEngine, { length, batch }: Length): Promise<Row[]> {
+  if (stopwatch.kind !== "timestamps") return [];
+  const profiles: Awaited<ReturnType<GpuEngine["profile"]>>[] = [];
+  for (let round = 0; round < rounds; round++) profiles.push(await engine.profile(batch));
+  const labels = [...new Set(profiles[0].map(({ label }) => label))];
+  const of = (profile: typeof profiles[number], label?: string) =>
+    profile.reduce((sum, at) => label === undefined || at.label === label ? sum + at.ns / 1e6 : sum, 0);
+  const total = timing(profiles.map((profile) => of(profile))).ms;
+  const rows = labels.map((label): Row => {
+    const time = timing(profiles.map((profile) => of(profile, label)));
+    const dispatches = profiles[0].filter((at) => at.label === label);
+    const flops = dispatches.reduce((sum, at) => sum + at.flops, 0);
+    return {
+      section: `Dispatches of a micro-step, sequences of ${length}`,
+      kernel: label,
+      size: { T: batch.tokens, length, dispatches: dispatches.length },
+      ...time,
+      // Only a matmul's operations do not depend on the lengths of the sequences.
+      ...(label.startsWith("matmul") && rates(time, { flops })),
+      ofStep: time.ms / total,
+    };
+  }).sort((a, b) => b.ms - a.ms);
+  const rest = rows.slice(TOP);
+  if (rest.length === 0) return rows;
+  return [...rows.slice(0, TOP), {
+    ...rest[0],
+    kernel: `${rest.length} more`,
+    size: { T: batch.tokens, length },
+    ...timing(profiles.map((profile) => rest.reduce((sum, { kernel }) => sum + of(profile, kernel), 0))),
+    ofStep: rest.reduce((sum, row) => sum + row.ofStep!, 0),
+  }];
+}
+
+/** Probabilities read back after each micro-batch, as `submit` does. */
+async function measurePredictions(bench: Bench, { engine, lengths, reference }: Subject): Promise<Row[]> {
+  const work = lengths.map(({ batch }) => ({ laps: { predict: async () => void await engine.predict(batch) } }));
+  const all = [...work, { laps: { predict: () => reference.run() } }];
+  const samples = await interleave(wallClock(bench.gpu), all, { ...bench, sampleMs: 200 });
+  const best = reference.flops / timing(samples[lengths.length].predict).ms / 1e6;
+  return lengths.map(({ length, batch: { tokens } }, i) => {
+    const time = timing(samples[i].predict);
+    const GFLOPs = 2 * multipliedParameters(engine.parameters) * tokens / time.ms / 1e6;
+    return {
+      section: "Prediction",
+      kernel: "predict",
+      size: { T: tokens, length },
+      ...time,
+      tokensPerSecond: tokens / time.ms * 1000,
+      GFLOPs,
+      ofMatmul: GFLOPs / best,
+      note: "probabilities read back after each micro-batch",
+    };
+  });
+}
