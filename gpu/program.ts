@@ -33,6 +33,7 @@ export class Program {
   readonly #commands: readonly Command[];
   readonly #parts: Parts;
   readonly #limit: number;
+  readonly #flopsPerSubmit: number;
 
   constructor(gpu: Gpu, commands: readonly Command[], parts: Parts) {
     this.#gpu = gpu;
@@ -40,6 +41,9 @@ export class Program {
     this.#parts = parts;
     this.bytes = parts.bytes;
     this.#limit = gpu.limits.maxComputeWorkgroupsPerDimension;
+    // A CPU adapter has no watchdog, and there a second submit blocks until the first is done: 6 s of "encoding" a step
+    // in place of 0.01 (llvmpipe LLVM 15.0.6, Deno 2.9.6, 2026-11-24).
+    this.#flopsPerSubmit = gpu.report.isCpu ? Infinity : FLOPS_PER_SUBMIT;
   }
 
   /** Enqueues one replay. `values` holds every field of the step uniform; dispatch sizes are taken from it as well. */
@@ -53,7 +57,7 @@ export class Program {
       if (command.kind === "dispatch") {
         const [x, y, z] = this.#fold(command.groups, values);
         if (x === 0 || y === 0 || z === 0) continue;
-        if (flops > 0 && flops + command.flops > FLOPS_PER_SUBMIT) {
+        if (flops > 0 && flops + command.flops > this.#flopsPerSubmit) {
           pass?.end();
           pass = undefined;
           device.queue.submit([encoder.finish()]);

@@ -54,9 +54,9 @@ export function attention(tape: Tape, { qkv, heads, blocks, dropout }: Attention
   return y;
 }
 
-/** Of one of the products, at most: as if one segment filled the batch. */
+/** Of one of the products, roughly: as if every segment had the length of the longest usual sequences. */
 function productFlops(T: number, W: number): number {
-  return 2 * T * T * W;
+  return 2 * T * Math.min(T, 512) * W;
 }
 
 interface Recording {
