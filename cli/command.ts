@@ -18,7 +18,7 @@ export interface CommandDescription<Table extends FlagTable> {
 export interface Parsed<Table extends FlagTable> {
   settings: Values<Table>;
   /** Fields the user gave, as opposed to defaults. */
-  given: Set<keyof Table>;
+  given: ReadonlySet<string>;
   argument?: string;
 }
 
@@ -40,7 +40,7 @@ export function parseCommand<Table extends FlagTable>(
     throw new UsageError(`Cannot read the command line: ${reason}: see deno task ${description.name} --help`);
   }
   const typed = command.opts() as Record<string, string | boolean>;
-  const given = new Set<keyof Table>();
+  const given = new Set<string>();
   const settings: Record<string, unknown> = {};
   for (const [field, flag] of Object.entries(description.flags)) {
     const value = typed[field];

@@ -1,5 +1,4 @@
 // The flags that name a model, shared by the commands that use one, and the way from them to a folder.
-import { resolve } from "node:path";
 import { type DownloadProgress, resolveModel } from "../model/hub.ts";
 import { startProgress } from "./progress.ts";
 
@@ -21,15 +20,6 @@ export async function findModel({ model, revision, offline }: ModelSource): Prom
     return await resolveModel(model, { revision, offline, onProgress, onNotice: (line) => console.error(line) });
   } finally {
     download?.stop();
-  }
-}
-
-/** A folder by its absolute path, so that run.json means the same from everywhere; a Hub id as it is. */
-export async function lastingName(model: string): Promise<string> {
-  try {
-    return (await Deno.stat(model)).isDirectory ? resolve(model) : model;
-  } catch {
-    return model;
   }
 }
 

@@ -1,11 +1,9 @@
 // `tokenize`: one JSON line for each sequence that a battle becomes, so that anyone can replay a step elsewhere.
 import { readBattles } from "../data/battles.ts";
 import { encodeAll, tokensLine, writeTokens } from "../data/dataset.ts";
-import { templateFor } from "../data/template.ts";
-import { loadTokenizer } from "../data/tokenizer.ts";
 import { UsageError } from "../errors.ts";
-import { readConfig } from "../model/config.ts";
 import { text } from "../train/flags.ts";
+import { readModelFolder } from "../train/model_folder.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
@@ -41,15 +39,14 @@ export async function run(args: string[]): Promise<void> {
   const { settings } = parsed;
   if (settings.data === undefined) throw new UsageError("Cannot tokenize without battles: name a file with --data");
   const folder = await findModel(settings);
-  const config = await readConfig(folder);
+  const { config, tokenizer, template } = await readModelFolder(folder);
   const pairing = settings.pairing ?? config.tiebreak?.pairing ?? "siamese";
   const asked = settings.maxTokens ?? config.tiebreak?.max_tokens;
   const options = {
     pairing,
     maxTokens: resolveMaxTokens(asked, config, pairing, undefined),
-    template: templateFor(config.model_type),
+    template,
   };
-  const tokenizer = await loadTokenizer(folder);
   if (settings.out !== undefined) {
     const sequences = await writeTokens(settings.out, readBattles(settings.data), tokenizer, options);
     console.error(`${settings.out}  ${sequences} sequences`);

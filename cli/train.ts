@@ -1,20 +1,9 @@
-// `train`: the user's words -> settings, data, engine; the loop does the rest; says what runs and what came of it.
-import { join, resolve } from "node:path";
-import { templateFor } from "../data/template.ts";
-import { loadTokenizer } from "../data/tokenizer.ts";
-import { UsageError } from "../errors.ts";
-import { readConfig } from "../model/config.ts";
-import { exportModel } from "../model/export.ts";
-import { readCheckpoint, startOfRun } from "../train/checkpoint.ts";
-import { createEngine } from "../train/create_engine.ts";
-import { trainingData, validation } from "../train/feed.ts";
-import { loadRunData } from "../train/load_data.ts";
-import { type LoopResult, runLoop, totalSteps } from "../train/loop.ts";
-import { openRunFolder } from "../train/run_folder.ts";
-import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "../train/run_record.ts";
-import { resolveSettings, trainFlags, type TrainSettings } from "../train/settings.ts";
+// `train`: the user's words -> a run; says what runs, how it goes and what came of it.
+import { join } from "node:path";
+import { type PreparedRun, prepareRun } from "../train/prepare_run.ts";
+import { trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
-import { findModel, lastingName } from "./model_source.ts";
+import { findModel } from "./model_source.ts";
 import { grouped } from "./progress.ts";
 import { printResults } from "./train_results.ts";
 import { watchRun } from "./train_watcher.ts";
@@ -35,131 +24,44 @@ const description = {
 export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
-  let flags = parsed.settings;
-  const out = flags.out ?? `runs/${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`;
-  if (flags.resume && flags.out === undefined) throw new UsageError("Cannot resume without --out: name the run folder");
-  const runFolder = await openRunFolder(out, flags);
-  const earlier = runFolder.earlier && resumedChoices(out, runFolder.earlier);
-  if (runFolder.earlier) flags = resumedFlags(flags, parsed.given as Set<string>, out, runFolder.earlier);
-  else {flags = {
-      ...flags,
-      model: await lastingName(flags.model),
-      data: absolute(flags.data),
-      valid: absolute(flags.valid),
-    };}
-
-  const folder = await findModel(flags);
-  const config = await readConfig(folder);
-  const settings = resolveSettings(flags, config);
-  const template = templateFor(config.model_type);
-  const data = await loadRunData(await loadTokenizer(folder), { ...settings, template });
-  if (earlier) {
-    checkSameData(out, data.trainRecord, earlier.data);
-    checkSameData(out, data.validRecord, earlier.valid);
-  }
-  const checkpoint = earlier && await readCheckpoint(out);
-
-  const created = await createEngine({ ...settings, folder, config, schedules: earlier?.schedules });
-  const { engine } = created;
-  const interrupt = onInterrupt();
+  const prepared = await prepareRun({ flags: parsed.settings, given: parsed.given, findModel });
   try {
-    const size = { trained: 0, frozen: 0 };
-    for (const { shape, trainable } of engine.parameters.specs) {
-      size[trainable ? "trained" : "frozen"] += shape.reduce((product, length) => product * length, 1);
-    }
-    const { capacity } = engine;
-    const record: RunRecord = {
-      ...versions,
-      started: new Date().toISOString(),
-      settings: { ...settings, batchTokens: capacity.tokens },
-      adapter: { name: created.adapter.name, isCpu: created.adapter.isCpu },
-      schedules: created.schedules,
-      data: data.trainRecord,
-      ...(data.validRecord && { valid: data.validRecord }),
-      parameters: size,
-    };
-    const feed = trainingData(data.train, { ...settings, capacity });
-    const steps = totalSteps(settings, feed.stepsPerEpoch);
-    printStart({ out, record, battles: data, steps, bytes: engine.bytes, warning: created.adapter.warning });
-    const progress = checkpoint?.progress ?? startOfRun();
-    if (earlier) console.error(`Goes on after step ${progress.step}`);
-    await runFolder.begin(runFolder.earlier ? { ...record, ...keptOf(runFolder.earlier) } : { ...record }, progress);
-    const watcher = watchRun(steps, progress.step);
-    let result: LoopResult;
-    try {
-      const validate = data.valid.length > 0 ? validation(data.valid, capacity) : undefined;
-      result = await runLoop({
-        engine,
-        data: feed,
-        validate,
-        settings,
-        folder: runFolder,
-        checkpoint,
-        watcher,
-        stop: interrupt.signal,
-      });
-    } finally {
+    printStart(prepared);
+    const watcher = watchRun(prepared.totalSteps, prepared.doneSteps);
+    const interrupt = onInterrupt();
+    const result = await prepared.run({ watcher, stop: interrupt.signal }).finally(() => {
       watcher.stop();
-      runFolder.close();
-    }
+      interrupt.release();
+    });
+    const { out, data, created } = prepared;
     if (result.outcome === "stopped") {
       throw new Error(
-        `Stopped after step ${result.progress.step} of ${steps}: go on with deno task train --out ${out} --resume`,
+        `Stopped after step ${result.progress.step} of ${result.totalSteps}: go on with deno task train --out ${out} --resume`,
       );
     }
-    await exportModel({
-      folder: out,
-      source: folder,
-      config,
-      entry: entryOf(settings, template.name),
-      tensors: await engine.readParameters(),
-    });
-    await printResults({ out, data, result, engine });
+    await printResults({ out, data, result, engine: created.engine });
   } finally {
-    interrupt.release();
-    created.dispose();
+    prepared.dispose();
   }
 }
 
-function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path);
-}
-
-/** What a resumed run does not write anew. */
-function keptOf(earlier: Record<string, unknown>): Record<string, unknown> {
-  return { started: earlier.started, tiebreak: earlier.tiebreak };
-}
-
-function entryOf({ pairing, head, maxTokens }: TrainSettings, template: string) {
-  return { pairing, ...(pairing === "siamese" && { head }), template, max_tokens: maxTokens };
-}
-
-interface Start {
-  out: string;
-  record: RunRecord;
-  battles: { train: unknown[]; valid: unknown[] };
-  steps: number;
-  bytes: number;
-  warning?: string;
-}
-
-function printStart({ out, record, battles, steps, bytes, warning }: Start): void {
+function printStart({ out, record, data, totalSteps, doneSteps, created, notices }: PreparedRun): void {
   const { settings, adapter, parameters } = record;
   const { pairing, head, method, precision, batch, batchTokens, maxTokens } = settings;
   const rows = {
     adapter: `${adapter.name}${adapter.isCpu ? " (a CPU adapter)" : ""}, ${precision}`,
     model: `${settings.model}, ${pairing}${pairing === "siamese" ? `, head ${head}` : ""}`,
     parameters: `${grouped(parameters.trained)} trained (${method}), ${grouped(parameters.frozen)} frozen`,
-    battles: `${grouped(battles.train.length)} to train on, ${grouped(battles.valid.length)} to validate (${
+    battles: `${grouped(data.train.length)} to train on, ${grouped(data.valid.length)} to validate, from ${
       settings.data ?? "the built-in sample"
-    })`,
-    steps: `${grouped(steps)} of ${batch} battles, up to ${grouped(batchTokens)} tokens a micro-batch, ` +
-      `${grouped(maxTokens)} a sequence`,
-    memory: `${grouped(bytes / 2 ** 20)} MiB on the adapter before the first step`,
+    }`,
+    steps: `${grouped(totalSteps)} of ${batch} battles${doneSteps ? `, ${grouped(doneSteps)} of them done` : ""}`,
+    tokens: `up to ${grouped(batchTokens)} a micro-batch, ${grouped(maxTokens)} a sequence`,
+    memory: `${grouped(created.engine.bytes / 2 ** 20)} MiB of parameters, gradients and moments on the adapter`,
     output: join(out, "/"),
   };
   for (const [name, value] of Object.entries(rows)) console.error(`${name.padEnd(11)} ${value}`);
-  if (warning) console.error(`warning     ${warning}`);
+  for (const notice of notices) console.error(`note        ${notice}`);
 }
 
 /** Ctrl-C once: the run ends with a checkpoint. Twice: at once. */
@@ -167,7 +69,7 @@ function onInterrupt(): { signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const listener = () => {
     if (controller.signal.aborted) Deno.exit(1);
-    console.error("\nStopping: writing a checkpoint; press Ctrl-C again to stop without");
+    console.error("\nStopping with a checkpoint; press Ctrl-C again to stop without");
     controller.abort();
   };
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];

@@ -8,6 +8,7 @@ import { type Capacity } from "../model/inputs.ts";
 import { type Method } from "../model/judge.ts";
 import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
 import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
+import { dropoutRates } from "./settings.ts";
 
 export interface CreateEngineOptions {
   /** Hugging Face folder of the weights. */
@@ -51,17 +52,13 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
     const measured = options.schedules
       ? { schedules: options.schedules }
       : await measureSchedules(gpu, new PipelineCache(gpu));
-    const { config, dropout, weightDecay, clip } = options;
+    const { config, weightDecay, clip } = options;
     const engine = await openGpuEngine({
       ...options,
       gpu,
       schedules: measured.schedules,
       capacity: chooseCapacity(gpu, options),
-      dropout: {
-        hidden: dropout ?? config.hidden_dropout_prob,
-        attention: dropout ?? config.attention_probs_dropout_prob,
-        classifier: dropout ?? config.classifier_dropout,
-      },
+      dropout: dropoutRates(options, config),
       optimizer: { ...adamw, weightDecay, clip },
     });
     const dispose = () => {

@@ -21,6 +21,8 @@ export interface RunData {
   trainRecord: DataRecord;
   /** Of the validation file, where there is one. */
   validRecord?: DataRecord;
+  /** Battles of a validation file whose prompt is trained on too. */
+  sharedPrompts: number;
   /** Reads the texts again, e.g. for the baselines; in the order of `train` and `valid`. */
   texts(): Promise<{ train: Battle[]; valid: Battle[] }>;
 }
@@ -45,10 +47,12 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
     ? sampleSource("valid", builtIn.valid)
     : undefined;
   if (held) {
-    const valid = await encodeAll(held.battles(), tokenizer, options);
+    const heldKeys: string[] = [], trained = new Set(keys);
+    const valid = await encodeAll(noting(held.battles(), heldKeys), tokenizer, options);
     return {
       train: all,
       valid,
+      sharedPrompts: heldKeys.filter((key) => trained.has(key)).length,
       trainRecord,
       validRecord: await held.record(valid.length),
       texts: async () => ({
@@ -64,6 +68,7 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
   return {
     train: pick(all, split.train),
     valid: pick(all, split.valid),
+    sharedPrompts: 0,
     trainRecord,
     texts: async () => {
       const battles = await Array.fromAsync(source.battles());

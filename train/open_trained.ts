@@ -1,12 +1,11 @@
 // Opens a trained model for prediction: a run folder, or a joint three-label checkpoint from elsewhere.
 import { join } from "node:path";
 import type { EncodeOptions } from "../data/template.ts";
-import { templateFor } from "../data/template.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import type { Tokenizer } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
-import { readConfig } from "../model/config.ts";
 import { isObject } from "../model/json_text.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
+import { readModelFolder } from "./model_folder.ts";
 import type { RunRecord } from "./run_record.ts";
 import { resolveMaxTokens } from "./settings.ts";
 
@@ -22,7 +21,7 @@ export async function openTrained(
   folder: string,
   asked: { batchTokens?: number; maxTokens?: number },
 ): Promise<Trained> {
-  const config = await readConfig(folder);
+  const { config, tokenizer, template } = await readModelFolder(folder);
   const pairing = config.tiebreak?.pairing ?? "joint";
   const maxTokens = resolveMaxTokens(
     asked.maxTokens ?? config.tiebreak?.max_tokens,
@@ -30,8 +29,7 @@ export async function openTrained(
     pairing,
     asked.batchTokens,
   );
-  const encoding = { pairing, maxTokens, template: templateFor(config.model_type) };
-  const tokenizer = await loadTokenizer(folder);
+  const encoding = { pairing, maxTokens, template };
   const options = {
     folder,
     config,

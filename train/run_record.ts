@@ -70,8 +70,11 @@ function checked(path: string, field: string, flag: Flag<unknown>, value: unknow
 }
 
 /** The part of run.json that a resumed run takes over as it stands. */
-export function resumedChoices(path: string, run: JsonObject): Pick<RunRecord, "schedules" | "data" | "valid"> {
-  for (const field of ["schedules", "data"]) {
+export function resumedChoices(
+  path: string,
+  run: JsonObject,
+): Pick<RunRecord, "started" | "adapter" | "schedules" | "data" | "valid"> {
+  for (const field of ["adapter", "schedules", "data"]) {
     if (!isObject(run[field])) {
       throw new InputError(`Cannot resume ${path}: its run.json has no ${field}: start again with --force`);
     }

@@ -138,3 +138,15 @@ export function resolveMaxTokens(
   }
   return maxTokens;
 }
+
+/** Probability of dropping at each kind of site: config.json's own, or one for all. */
+export function dropoutRates(
+  { dropout }: { dropout?: number },
+  config: { hidden_dropout_prob: number; attention_probs_dropout_prob: number; classifier_dropout: number },
+): { hidden: number; attention: number; classifier: number } {
+  return {
+    hidden: dropout ?? config.hidden_dropout_prob,
+    attention: dropout ?? config.attention_probs_dropout_prob,
+    classifier: dropout ?? config.classifier_dropout,
+  };
+}

@@ -72,11 +72,15 @@ Deno.test("tokenize answers bad input with one line that says where, and exit co
     const header = oddCsv.slice(1).split("\r\n")[0];
     Deno.writeTextFileSync(`${folder}/bad.csv`, `${header}\n1,m,n,p,a,b,1,0,0\n2,m,n,p,a,b,1,0,2\n`);
     Deno.mkdirSync(`${folder}/empty`);
+    await writeTinyModel(`${folder}/small`);
+    const config = Deno.readTextFileSync(`${folder}/small/config.json`);
+    Deno.writeTextFileSync(`${folder}/small/config.json`, config.replace('"vocab_size": 563', '"vocab_size": 562'));
     const wrong: [string[], RegExp][] = [
       [["--model", "model"], /without battles: name a file with --data/],
       [["--data", "none.csv", "--model", "model"], /none\.csv/],
       [["--data", "bad.csv", "--model", "model"], /bad\.csv row 3.*winner_tie/],
       [["--data", "odd.csv", "--model", "empty"], /empty/],
+      [["--data", "odd.csv", "--model", "small"], /its tokenizer has 563 ids, config\.json's vocab_size is 562/],
       [["--data", "odd.csv", "--model", "odd.csv"], /odd\.csv/],
       [["--data", "odd.csv", "--model", "model", "--max-tokens", "65"], /the model has 64 positions/],
     ];

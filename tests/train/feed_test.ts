@@ -142,5 +142,6 @@ Deno.test("loadRunData() holds out a share of the prompts of a file, none of the
   assert.equal((await loadRunData(letters, { ...loading, data: path, validFraction: 0 })).valid.length, 0);
   const own = await loadRunData(letters, { ...loading, data: path, valid: path });
   assert.deepEqual([own.train.length, own.valid.length, own.validRecord!.sha256], [40, 40, own.trainRecord.sha256]);
+  assert.deepEqual([data.sharedPrompts, own.sharedPrompts], [0, 40]);
   await Deno.remove(folder, { recursive: true });
 });

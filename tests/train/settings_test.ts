@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { flagName, parseFlag, type Values } from "../../train/flags.ts";
-import { resolveSettings, trainFlags } from "../../train/settings.ts";
+import { dropoutRates, resolveSettings, trainFlags } from "../../train/settings.ts";
 
 const defaults = Object.fromEntries(
   Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),
@@ -54,4 +54,10 @@ Deno.test("resolveSettings() refuses more tokens than positions, and a budget be
   assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert), UsageError);
   assert.equal(resolveSettings({ ...defaults, batchTokens: 200, maxTokens: 100 }, bert).batchTokens, 200);
   assert.equal(resolveSettings({ ...defaults, pairing: "joint", batchTokens: 512 }, bert).maxTokens, 512);
+});
+
+Deno.test("dropoutRates() are config.json's, or one for all", () => {
+  const config = { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.2, classifier_dropout: 0.3 };
+  assert.deepEqual(dropoutRates({}, config), { hidden: 0.1, attention: 0.2, classifier: 0.3 });
+  assert.deepEqual(dropoutRates({ dropout: 0 }, config), { hidden: 0, attention: 0, classifier: 0 });
 });

@@ -1,0 +1,144 @@
+// From the user's flags to everything a run needs, nothing of it started: settings, data, engine, run folder. Whatever is
+// wrong with the input is found here, before an earlier run is touched.
+import { resolve } from "node:path";
+import { UsageError } from "../errors.ts";
+import { exportModel } from "../model/export.ts";
+import { readCheckpoint, startOfRun } from "./checkpoint.ts";
+import { type CreatedEngine, createEngine } from "./create_engine.ts";
+import { trainingData, validation } from "./feed.ts";
+import { loadRunData, type RunData } from "./load_data.ts";
+import { type LoopResult, runLoop, totalSteps, type Watcher } from "./loop.ts";
+import { type ModelFolder, readModelFolder } from "./model_folder.ts";
+import { openRunFolder } from "./run_folder.ts";
+import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
+import { resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
+
+export interface PrepareOptions {
+  flags: TrainFlags;
+  /** Fields that the user gave, as opposed to defaults. */
+  given: ReadonlySet<string>;
+  /** The folder of a model, fetched if need be. */
+  findModel: (flags: TrainFlags) => Promise<string>;
+}
+
+export interface PreparedRun {
+  out: string;
+  settings: TrainSettings;
+  data: RunData;
+  created: CreatedEngine;
+  record: RunRecord;
+  totalSteps: number;
+  /** Steps done, of a run that goes on. */
+  doneSteps: number;
+  /** What the user should know; lines. */
+  notices: string[];
+  /** Trains and, unless it was stopped, writes the model. */
+  run(options: { watcher: Watcher; stop: AbortSignal }): Promise<LoopResult>;
+  dispose(): void;
+}
+
+/** @throws {UsageError} @throws {InputError} with what is wrong; then nothing has been written */
+export async function prepareRun({ flags: asked, given, findModel }: PrepareOptions): Promise<PreparedRun> {
+  if (asked.resume && asked.out === undefined) throw new UsageError("Cannot resume without --out: name the run folder");
+  const out = asked.out ?? `runs/${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`;
+  const runFolder = await openRunFolder(out, asked);
+  const earlier = runFolder.earlier && resumedChoices(out, runFolder.earlier);
+  const flags = runFolder.earlier ? resumedFlags(asked, given, out, runFolder.earlier) : await withLastingPaths(asked);
+
+  const folder = await findModel(flags);
+  const model = await readModelFolder(folder);
+  const settings = resolveSettings(flags, model.config);
+  const data = await loadRunData(model.tokenizer, { ...settings, template: model.template });
+  if (earlier) {
+    checkSameData(out, data.trainRecord, earlier.data);
+    checkSameData(out, data.validRecord, earlier.valid);
+  }
+  const checkpoint = earlier && await readCheckpoint(out);
+  const created = await createEngine({ ...settings, folder, config: model.config, schedules: earlier?.schedules });
+  const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
+  const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
+  const notices: string[] = [];
+  if (created.adapter.warning) notices.push(created.adapter.warning);
+  if (data.sharedPrompts > 0) {
+    notices.push(`${data.sharedPrompts} validation battles have a prompt that is also trained on`);
+  }
+  if (earlier && earlier.adapter.name !== created.adapter.name) {
+    notices.push(`The run began on ${earlier.adapter.name}: its last digits will not be those of a run without a stop`);
+  }
+  return {
+    out,
+    settings,
+    data,
+    created,
+    record,
+    notices,
+    totalSteps: totalSteps(settings, feed.stepsPerEpoch),
+    doneSteps: checkpoint?.progress.step ?? 0,
+    run: async (watching) => {
+      await runFolder.begin({ ...record }, checkpoint?.progress ?? startOfRun());
+      try {
+        const options = { engine: created.engine, data: feed, settings, folder: runFolder, checkpoint, ...watching };
+        const validate = data.valid.length > 0 ? validation(data.valid, created.engine.capacity) : undefined;
+        const result = await runLoop({ ...options, validate });
+        if (result.outcome !== "stopped") await writeModel({ out, folder, model, settings, created });
+        return result;
+      } finally {
+        runFolder.close();
+      }
+    },
+    dispose: () => created.dispose(),
+  };
+}
+
+/** run.json means the same from every folder. */
+async function withLastingPaths(flags: TrainFlags): Promise<TrainFlags> {
+  const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(path);
+  const isFolder = await Deno.stat(flags.model).then(({ isDirectory }) => isDirectory, () => false);
+  return {
+    ...flags,
+    model: isFolder ? resolve(flags.model) : flags.model,
+    data: absolute(flags.data),
+    valid: absolute(flags.valid),
+  };
+}
+
+function recordOf(settings: TrainSettings, data: RunData, { engine, adapter, schedules }: CreatedEngine): RunRecord {
+  const parameters = { trained: 0, frozen: 0 };
+  for (const { shape, trainable } of engine.parameters.specs) {
+    parameters[trainable ? "trained" : "frozen"] += shape.reduce((product, length) => product * length, 1);
+  }
+  return {
+    ...versions,
+    started: new Date().toISOString(),
+    settings: { ...settings, batchTokens: engine.capacity.tokens },
+    adapter: { name: adapter.name, isCpu: adapter.isCpu },
+    schedules,
+    data: data.trainRecord,
+    ...(data.validRecord && { valid: data.validRecord }),
+    parameters,
+  };
+}
+
+interface Written {
+  out: string;
+  folder: string;
+  model: ModelFolder;
+  settings: TrainSettings;
+  created: CreatedEngine;
+}
+
+async function writeModel({ out, folder, model, settings, created }: Written): Promise<void> {
+  const { pairing, head, maxTokens } = settings;
+  await exportModel({
+    folder: out,
+    source: folder,
+    config: model.config,
+    entry: {
+      pairing,
+      ...(pairing === "siamese" && { head }),
+      template: model.template.name,
+      max_tokens: maxTokens,
+    },
+    tensors: await created.engine.readParameters(),
+  });
+}
