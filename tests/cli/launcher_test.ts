@@ -20,7 +20,9 @@ async function stage(test: (stage: Stage) => Promise<void>): Promise<void> {
     Deno.copyFileSync(`${root}/tiebreak`, `${folder}/tiebreak`);
     Deno.writeTextFileSync(`${folder}/deno.json`, '{\n  "tasks": {\n    "train": "x",\n    "sample": "x"\n  }\n}\n');
     Deno.writeTextFileSync(`${folder}/driver.json`, "{}");
-    const tools = "sh cat dirname readlink sed sort head rm mkdir mv chmod mktemp id uname ldconfig grep".split(" ");
+    const tools = "sh cat dirname readlink sed sort head tail rm mkdir mv chmod mktemp id uname ldconfig grep".split(
+      " ",
+    );
     for (const tool of tools) {
       const path = ["/bin", "/usr/bin", "/sbin", "/usr/sbin"].map((from) => `${from}/${tool}`).find(exists);
       if (path) Deno.symlinkSync(path, `${folder}/bin/${tool}`);
@@ -158,6 +160,10 @@ Deno.test("tiebreak installs Mesa's driver as root, says so, and only for tasks 
     const installing = await run(["train"]);
     assert.match(installing.err, /^tiebreak: No Vulkan driver found: installing mesa-vulkan-drivers and libvulkan1/);
     assert.match(Deno.readTextFileSync(`${folder}/apt.log`), /update\n.*install .*mesa-vulkan-drivers libvulkan1\n$/);
+    program("apt-get", "#!/bin/sh\necho 'E: no network'; exit 100\n");
+    const failing = await run(["train"]);
+    assert.match(failing.err, /\nE: no network\ntiebreak: Cannot install a Vulkan driver with apt-get: .*\n$/);
+    assert.equal(failing.code, 7);
     program("id", "#!/bin/sh\necho 1000\n");
     const user = await run(["train"]);
     assert.match(user.err, /sudo apt-get install mesa-vulkan-drivers libvulkan1/);
