@@ -32,8 +32,8 @@ export function statsWidth(heads: number): number {
 }
 
 /**
- * Rows of one invocation: as many as keep rows x head4 within `texels`, since both the time and the size of the code go
- * with it (bench/tried.md). A power of two, so that it divides a block.
+ * Rows of one invocation: as many as keep rows x head4 within `texels`, at most 8. More rows share each texel but take longer
+ * to compile; the budgets below keep a cold pipeline near a second (bench/tried.md). A power of two, to divide a block.
  */
 function rowsWithin(texels: number, head4: number): number {
   return 2 ** Math.floor(Math.log2(Math.max(1, Math.min(8, texels / head4))));
@@ -51,7 +51,7 @@ export function textureAttention(head4: number, drop: boolean): TextureAttention
       groups: ({ blocks }, heads) => Math.ceil(blocks * heads * (attentionBlockRows / rows) / GROUP),
     });
     kernels = {
-      forward: make("forward", rowsWithin(64, head4), forwardCode),
+      forward: make("forward", rowsWithin(128, head4), forwardCode),
       backwardQ: make("backward_q", rowsWithin(64, head4), backwardQCode),
       backwardKV: make("backward_kv", rowsWithin(32, head4), backwardKVCode),
     };
@@ -167,9 +167,7 @@ ${begin(head4, rows)}
     eachRow((r) => `
   if (first + ${r}u < block.y) {
     ${eachTexel((d) => `y[(row${r} * size.heads + head) * ${head4}u + ${d}u] = sum${r}_${d} / total${r};`)}
-    // A step of Newton's: llvmpipe's logarithm is good to 1e-5, its exponential to 1e-7.
-    let power = log(total${r});
-    let lse = top${r} + (power + (total${r} * exp(-power) - 1.0));
+    let lse = top${r} + log(total${r});
     stats[row${r} * stats_width() + head] = vec4f(lse, 0.0, f32(base${r} >> 16u), f32(base${r} & 0xffffu));
   }`)
   }
