@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<Command>> = {
   submit: () => import("./cli/submit.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   sample: () => import("./cli/sample.ts"),
+  bench: () => import("./cli/bench.ts"),
 };
 
 async function main([name, ...args]: string[]): Promise<void> {

@@ -9,6 +9,12 @@ import { type StartTask, type StartTimes } from "./start_child.ts";
 /** Cold starts take half a minute on a CPU adapter. */
 const MOST_SAMPLES = 3;
 
+const notes: Record<keyof StartTimes, string> = {
+  loaded: "process start to weights enqueued",
+  submitted: "to the first submit of a training step",
+  done: "to the end of that micro-step",
+};
+
 export const startKernels = ["start"];
 
 export interface StartOptions extends StartTask {
@@ -36,12 +42,12 @@ export async function measureStart({ skipCold, rounds, ...task }: StartOptions):
   }
   const size = { T: task.tokens, length: task.length };
   const rows = (caches: string, times: StartTimes[]): Row[] =>
-    (["submitted", "done"] as const).map((until) => ({
+    (Object.keys(notes) as (keyof StartTimes)[]).map((until) => ({
       section: "Start",
       kernel: `start.${until}`,
       size: { ...size, caches },
       ...timing(times.map((at) => at[until])),
-      note: until === "submitted" ? "process start to first submit" : "to the end of the first micro-step",
+      note: notes[until],
     }));
   return [...rows("warm", warm), ...(skipCold ? [] : rows("empty", cold))];
 }
@@ -60,6 +66,6 @@ async function startOnce(task: StartTask, cache?: string): Promise<StartTimes> {
   if (code !== 0) {
     throw new GpuError(`Cannot measure the start: the child ended with ${code}: ${new TextDecoder().decode(stderr)}`);
   }
-  const { submitted, done }: StartTimes = JSON.parse(new TextDecoder().decode(stdout));
-  return { submitted: submitted - started, done: done - started };
+  const times: StartTimes = JSON.parse(new TextDecoder().decode(stdout));
+  return { loaded: times.loaded - started, submitted: times.submitted - started, done: times.done - started };
 }

@@ -1,5 +1,5 @@
 // The process that start.ts times: from nothing to the first training step, with schedules chosen beforehand.
-// Prints one line of JSON: when, in ms since the epoch, the first step was submitted and when it was done.
+// Prints one line of JSON: the times of `StartTimes`.
 import { openGpu } from "../gpu/device.ts";
 import { type Schedules } from "../kernels/schedules.ts";
 import { openBenchModel, uniformBatch } from "./model.ts";
@@ -12,9 +12,13 @@ export interface StartTask {
   length: number;
 }
 
-/** What the child answers. */
+/** What the child answers, in ms since the epoch. */
 export interface StartTimes {
+  /** Adapter open, weights enqueued. */
+  loaded: number;
+  /** First micro-step recorded, compiled and submitted. */
   submitted: number;
+  /** First micro-step finished; drivers may compile until then. */
   done: number;
 }
 
@@ -22,6 +26,7 @@ async function start({ folder, schedules, tokens, length }: StartTask): Promise<
   const now = () => performance.timeOrigin + performance.now();
   const gpu = await openGpu();
   const { engine, config } = await openBenchModel({ gpu, schedules, folder, tokens, shortest: length });
+  const loaded = now();
   const batch = uniformBatch({ tokens, length, vocabulary: config.vocab_size });
   engine.accumulate(batch, { step: 1, stepWeight: batch.battles });
   const submitted = now();
@@ -30,7 +35,7 @@ async function start({ folder, schedules, tokens, length }: StartTask): Promise<
   const done = now();
   engine.dispose();
   gpu.dispose();
-  return { submitted, done };
+  return { loaded, submitted, done };
 }
 
 if (import.meta.main) console.log(JSON.stringify(await start(JSON.parse(Deno.args[0]))));

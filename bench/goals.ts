@@ -1,0 +1,43 @@
+// What the project set out to reach, held against a run's rows.
+import { percent } from "./report.ts";
+import { type Row } from "./row.ts";
+
+interface Goal {
+  kernel: string;
+  size?: Record<string, number | string>;
+  /** The figure, what it must be, and whether it is. */
+  figure(row: Row): string;
+  wanted: string;
+  reached(row: Row): boolean;
+}
+
+const matmulShare = (length: number): Goal => ({
+  kernel: "train_step",
+  size: { length },
+  figure: ({ ofMatmul }) => `${percent(ofMatmul!)} of the best matmul`,
+  wanted: "at least 60 %",
+  reached: ({ ofMatmul }) => ofMatmul! >= 0.6,
+});
+
+const startSeconds = (caches: string, seconds: number): Goal => ({
+  kernel: "start.submitted",
+  size: { caches },
+  figure: ({ ms }) => `${(ms / 1000).toFixed(1)} s to the first submit`,
+  wanted: `under ${seconds} s`,
+  reached: ({ ms }) => ms < seconds * 1000,
+});
+
+const goals: Goal[] = [matmulShare(128), matmulShare(256), startSeconds("warm", 12), startSeconds("empty", 30)];
+
+/** One line for each goal that the rows speak of. */
+export function goalLines(rows: readonly Row[]): string[] {
+  return goals.flatMap((goal) => {
+    const matches = (row: Row) =>
+      row.kernel === goal.kernel && Object.entries(goal.size ?? {}).every(([name, value]) => row.size[name] === value);
+    return rows.filter(matches).map((row) => {
+      const size = Object.entries(goal.size ?? {}).map(([name, value]) => `${name} ${value}`).join(", ");
+      return `${goal.kernel} (${size}): ${goal.figure(row)}, wanted ${goal.wanted}: ` +
+        (goal.reached(row) ? "reached" : "missed");
+    });
+  });
+}

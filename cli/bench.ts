@@ -1,0 +1,117 @@
+// `bench`: figures of this adapter, kernel by kernel and end to end, as a table, as JSON, or as a page of results.
+import { join } from "node:path";
+import { compareLines, readEarlier } from "../bench/compare.ts";
+import { circumstances } from "../bench/circumstances.ts";
+import { goalLines } from "../bench/goals.ts";
+import { bySection, factLines, jsonLine, type RunFacts, textTable } from "../bench/report.ts";
+import { resultsPage } from "../bench/results_page.ts";
+import { openBench } from "../bench/runs.ts";
+import { benchKernels, chosenKernels, runSuite } from "../bench/suite.ts";
+import { InputError } from "../errors.ts";
+import { openGpu } from "../gpu/device.ts";
+import { defaultModel, resolveModel } from "../model/hub.ts";
+import { isModelId } from "../model/hub_cache.ts";
+import { isFile } from "../model/model_files.ts";
+import { defaultPipSource } from "../model/pip_source.ts";
+import { integer, text, toggle } from "../train/flags.ts";
+import { fileSha256 } from "../train/run_record.ts";
+import { parseCommand } from "./command.ts";
+
+const what = "What to measure", output = "Output";
+
+const description = {
+  name: "bench",
+  summary:
+    "Measures this adapter's own ceilings, the kernels, a training step and the start of a run. With a kernel: those " +
+    `whose names hold the word. Kernels: ${benchKernels.join(", ")}.`,
+  argument: ["[kernel]", "part of a kernel's name"] as [string, string],
+  flags: {
+    model: text({
+      group: what,
+      value: "FOLDER|ID",
+      help: "weights to train with, on this disk",
+      otherwise: "MiniLM from the caches, else random weights of its shape",
+    }),
+    tokens: integer({ group: what, help: "tokens of a micro-batch", default: 2048, min: 512, max: 1 << 20 }),
+    rounds: integer({ group: what, help: "samples of each figure", default: 7, min: 1, max: 1000 }),
+    skipCold: toggle({ group: what, help: "do not start with empty shader caches", default: false }),
+    json: toggle({ group: output, help: "print one JSON line a row", default: false }),
+    compare: text({ group: output, value: "FILE", help: "compare with what --json printed earlier" }),
+    write: text({ group: output, value: "FILE", help: "write a page of results, in Markdown" }),
+  },
+  examples: [
+    ["deno task bench", "everything: ten minutes on a CPU adapter"],
+    ["deno task bench matmul", "the matrix products alone"],
+    ["deno task bench --json > before.json", "to compare with later"],
+    ["deno task bench matmul --compare before.json", "what a change did"],
+    ["deno task bench --write docs/results.md", "the page of results"],
+  ] as [string, string][],
+};
+
+/** Runs the command. */
+export async function run(args: string[]): Promise<void> {
+  const parsed = parseCommand(description, args);
+  if (!parsed) return;
+  const { model, tokens, rounds, skipCold, json, compare, write } = parsed.settings;
+  const kernel = parsed.argument;
+  chosenKernels(kernel);
+  const earlier = compare === undefined ? undefined : await readEarlier(compare);
+  const folder = await findWeights(model);
+  const gpu = await openGpu();
+  try {
+    const bench = await openBench(gpu, rounds);
+    const facts: RunFacts = {
+      ...await circumstances(gpu),
+      clock: bench.stopwatch.kind,
+      model: await describeWeights(folder, model),
+    };
+    const show = json ? console.error : console.log;
+    for (const line of [...factLines(facts), ...(gpu.report.warning ? [gpu.report.warning] : [])]) show(line);
+    const started = performance.now();
+    const rows = await runSuite(bench, {
+      kernel,
+      tokens,
+      folder,
+      skipCold,
+      say: (line) => console.error(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${line}`),
+      onRows(rows) {
+        if (json) { for (const row of rows) console.log(jsonLine(row, facts)); }
+        else for (const [title, part] of bySection(rows)) console.log(`\n${textTable(title, part)}`);
+      },
+    });
+    const goals = goalLines(rows);
+    if (goals.length > 0) show(`\n${goals.join("\n")}`);
+    if (earlier) show(`\nAgainst ${compare}\n${compareLines(rows, earlier, facts).join("\n")}`);
+    if (write !== undefined) await writePage(write, resultsPage(rows, facts));
+  } finally {
+    gpu.dispose();
+  }
+}
+
+/** The folder of the weights; nothing is fetched. @throws {InputError} if a model is named that is not on this disk */
+async function findWeights(model: string | undefined): Promise<string | undefined> {
+  try {
+    return await resolveModel(model ?? defaultModel, { offline: true });
+  } catch (error) {
+    if (model !== undefined || !(error instanceof InputError)) throw error;
+    return undefined;
+  }
+}
+
+/** A page of results names no folder of somebody's machine: weights are known by their digest. */
+async function describeWeights(folder: string | undefined, model: string | undefined): Promise<string> {
+  if (folder === undefined) return "random weights in the shape of MiniLM-L6: none are on this disk";
+  const file = join(folder, "model.safetensors");
+  const digest = await isFile(file) ? await fileSha256(file) : undefined;
+  if (digest === defaultPipSource.files["model.safetensors"]) return defaultPipSource.id;
+  return model !== undefined && isModelId(model) && model !== folder
+    ? model
+    : `weights of a folder${digest ? `, sha256 ${digest.slice(0, 12)}` : ""}`;
+}
+
+async function writePage(path: string, page: string): Promise<void> {
+  const partial = `${path}.partial`;
+  await Deno.writeTextFile(partial, page);
+  await Deno.rename(partial, path);
+  console.error(`${path} written`);
+}
