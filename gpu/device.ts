@@ -10,6 +10,8 @@ export interface AdapterReport {
   /** Set when the machine's set-up costs speed or features; one line telling what to do. */
   warning?: string;
   features: string[];
+  /** Whatever else the adapter tells of itself: vendor, architecture, device. */
+  driver: string;
 }
 
 /** An open device. Whoever opened it calls `dispose()`; everything made from it dies with it. */
@@ -28,7 +30,8 @@ function describe(adapter: GPUAdapter): AdapterReport {
   const name = description || [vendor, architecture, device].filter(Boolean).join(" ") || "unnamed adapter";
   const isCpu = adapter.info.isFallbackAdapter === true || /llvmpipe|lavapipe|swiftshader|software/i.test(name);
   const features = [...adapter.features].sort();
-  const report: AdapterReport = { name, isCpu, features };
+  const driver = [vendor, architecture, device].filter(Boolean).join(" ");
+  const report: AdapterReport = { name, isCpu, features, driver };
   if (isCpu && !adapter.features.has("shader-f16")) {
     report.warning =
       "No Vulkan driver was found and Deno fell back to OpenGL: install mesa-vulkan-drivers and libvulkan1";

@@ -11,7 +11,8 @@ import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
-const tileKernel = stepKernel("matmul_tile", gelu + tiled);
+/** The product through workgroup memory; for any sizes. */
+export const tileKernel = stepKernel("matmul_tile", gelu + tiled);
 
 /** x * Phi(x), or its tanh approximation. */
 export type GeluForm = "erf" | "tanh";

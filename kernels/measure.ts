@@ -3,8 +3,8 @@
 import { type Gpu } from "../gpu/device.ts";
 import { type PipelineCache } from "../gpu/pipelines.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
-import { matmul } from "./matmul.ts";
-import { type MatmulForm, type TextureTile } from "./matmul_texture.ts";
+import { matmul, tileKernel } from "./matmul.ts";
+import { type MatmulForm, textureMatmulKernel, type TextureTile } from "./matmul_texture.ts";
 import { defaultSchedules, type Schedules } from "./schedules.ts";
 import { stepFields } from "./step.ts";
 import { Tape } from "./tape.ts";
@@ -29,6 +29,15 @@ const tiles: TextureTile[] = [
 const CLEARLY = 1.15;
 
 const SIZES = { NT: [256, 768, 384], NN: [256, 384, 768], TN: [768, 384, 256] } as const;
+
+/** Hexadecimal digits that change whenever a candidate's WGSL does: what was measured of another kernel says nothing. */
+export async function kernelDigest(): Promise<string> {
+  const epilogue = { bias: false, gelu: false };
+  const textures = forms.flatMap((form) => tiles.map((tile) => textureMatmulKernel(form, tile, epilogue).code));
+  const bytes = new TextEncoder().encode([tileKernel.code, JSON.stringify(SIZES), ...textures].join());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return digest.slice(0, 8).toHex();
+}
 
 /** Times each candidate of each form (0.15 GFLOP each) and takes the first that no later one clearly beats. */
 export async function measureSchedules(gpu: Gpu, pipelines: PipelineCache): Promise<MeasuredSchedules> {

@@ -19,3 +19,19 @@ export function defaultSchedules(isCpu: boolean): Schedules {
   const tile: TextureTile = { rows: 16, columns: 4, group: [8, 1] };
   return { texture: { NT: tile, NN: tile, TN: tile }, attentionTexture: true, rowPerGroup: false };
 }
+
+/** Whether `value`, read from a file, is a `Schedules` that the kernels can take. */
+export function isSchedules(value: unknown): value is Schedules {
+  const { texture, attentionTexture, rowPerGroup } = (value ?? {}) as Partial<Record<keyof Schedules, unknown>>;
+  if (typeof attentionTexture !== "boolean" || typeof rowPerGroup !== "boolean" || texture === undefined) return false;
+  if (texture === null) return true;
+  const tiles = texture as Partial<Record<MatmulForm, unknown>>;
+  return [tiles.NT, tiles.NN, tiles.TN].every((tile) => isTile(tile));
+}
+
+function isTile(value: unknown): value is TextureTile {
+  const { rows, columns, group } = (value ?? {}) as Partial<Record<keyof TextureTile, unknown>>;
+  const isCount = (n: unknown, most: number) => Number.isInteger(n) && (n as number) >= 1 && (n as number) <= most;
+  return isCount(rows, 32) && (rows as number) % 4 === 0 && isCount(columns, 16) &&
+    Array.isArray(group) && group.length === 2 && group.every((n) => isCount(n, 64));
+}

@@ -1,13 +1,14 @@
 // From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
 import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
-import { PipelineCache } from "../gpu/pipelines.ts";
-import { type MeasuredSchedules, measureSchedules } from "../kernels/measure.ts";
-import { type Schedules } from "../kernels/schedules.ts";
+import { type MeasuredSchedules } from "../kernels/measure.ts";
+import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { type ModelConfig } from "../model/config.ts";
 import { type Capacity } from "../model/inputs.ts";
+import { ownCache, processEnvironment } from "../model/environment.ts";
 import { type Method } from "../model/judge.ts";
 import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
 import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
+import { tunedSchedules } from "./schedule_cache.ts";
 import { dropoutRates } from "./settings.ts";
 
 export interface CreateEngineOptions {
@@ -28,8 +29,12 @@ export interface CreateEngineOptions {
   weightDecay: number;
   clip: number;
   seed: number;
-  /** Of a run that is resumed; measured where absent. */
+  /** Of a run that is resumed; else from the cache, else measured. */
   schedules?: Schedules;
+  /** False: take good defaults in place of measured schedules. @default {true} */
+  tune?: boolean;
+  /** Told in one line what the user should know. */
+  onNotice?: (line: string) => void;
 }
 
 export interface CreatedEngine {
@@ -51,7 +56,12 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
   try {
     const measured = options.schedules
       ? { schedules: options.schedules }
-      : await measureSchedules(gpu, new PipelineCache(gpu));
+      : options.tune === false
+      ? { schedules: defaultSchedules(gpu.report.isCpu) }
+      : await tunedSchedules(gpu, {
+        folder: ownCache(processEnvironment),
+        onNotice: options.onNotice,
+      });
     const { config, weightDecay, clip } = options;
     const engine = await openGpuEngine({
       ...options,
