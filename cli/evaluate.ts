@@ -39,7 +39,8 @@ export async function run(args: string[]): Promise<void> {
   if (predictions !== undefined) {
     const { rowsOffOne, ...scores } = await scorePredictions(predictions, data);
     print(scores);
-    if (rowsOffOne > 0) console.error(`${rowsOffOne} rows do not add up to 1 and were divided by their sum`);
+    if (rowsOffOne === 1) console.error("1 row does not add up to 1 and was divided by its sum");
+    if (rowsOffOne > 1) console.error(`${rowsOffOne} rows do not add up to 1 and were divided by their sums`);
     return;
   }
   const trained = await openTrained(await findModel({ ...settings, model: model! }), settings);
