@@ -3,7 +3,7 @@ import { integer, text, toggle } from "../train/flags.ts";
 import { trainFlags } from "../train/settings.ts";
 import { grouped, type Progress, startProgress } from "./progress.ts";
 
-const { revision, offline, batchTokens } = trainFlags;
+const { revision, offline, batchTokens, tune } = trainFlags;
 
 export const predictionFlags = {
   model: text({ group: "Model", value: "FOLDER|ID", help: "run folder, or a joint three-label model" }),
@@ -22,6 +22,7 @@ export const predictionFlags = {
     max: 1 << 20,
   }),
   batchTokens: { ...batchTokens, group: "Prediction" },
+  tune: { ...tune, group: "Prediction" },
 };
 
 /** Shows tokens predicted. */

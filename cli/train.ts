@@ -24,7 +24,8 @@ const description = {
 export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
-  const prepared = await prepareRun({ flags: parsed.settings, given: parsed.given, findModel });
+  const onNotice = (line: string) => console.error(line);
+  const prepared = await prepareRun({ flags: parsed.settings, given: parsed.given, findModel, onNotice });
   try {
     printStart(prepared);
     const watcher = watchRun(prepared.totalSteps, prepared.doneSteps);

@@ -19,7 +19,7 @@ export interface Trained extends CreatedEngine {
  *  @throws {InputError} if the folder holds no trained head */
 export async function openTrained(
   folder: string,
-  asked: { batchTokens?: number; maxTokens?: number },
+  asked: { batchTokens?: number; maxTokens?: number; tune?: boolean },
 ): Promise<Trained> {
   const { config, tokenizer, template } = await readModelFolder(folder);
   const pairing = config.tiebreak?.pairing ?? "joint";
@@ -43,6 +43,7 @@ export async function openTrained(
     weightDecay: 0,
     clip: 0,
     seed: 0,
+    tune: asked.tune,
   };
   const run = await runOf(folder);
   let created = await createEngine({ ...options, schedules: run?.schedules });

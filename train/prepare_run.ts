@@ -19,6 +19,8 @@ export interface PrepareOptions {
   given: ReadonlySet<string>;
   /** The folder of a model, fetched if need be. */
   findModel: (flags: TrainFlags) => Promise<string>;
+  /** One line for the user, while something takes time. */
+  onNotice?: (line: string) => void;
 }
 
 export interface PreparedRun {
@@ -38,7 +40,8 @@ export interface PreparedRun {
 }
 
 /** @throws {UsageError} @throws {InputError} with what is wrong; then nothing has been written */
-export async function prepareRun({ flags: asked, given, findModel }: PrepareOptions): Promise<PreparedRun> {
+export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
+  const { flags: asked, given, findModel, onNotice } = options;
   if (asked.resume && asked.out === undefined) throw new UsageError("Cannot resume without --out: name the run folder");
   const out = asked.out ?? `runs/${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`;
   const runFolder = await openRunFolder(out, asked);
@@ -54,7 +57,8 @@ export async function prepareRun({ flags: asked, given, findModel }: PrepareOpti
     checkSameData(out, data.validRecord, earlier.valid);
   }
   const checkpoint = earlier && await readCheckpoint(out);
-  const created = await createEngine({ ...settings, folder, config: model.config, schedules: earlier?.schedules });
+  const { schedules } = earlier ?? {};
+  const created = await createEngine({ ...settings, folder, config: model.config, schedules, onNotice });
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
   const notices: string[] = [];

@@ -46,6 +46,12 @@ export const trainFlags = {
     max: 1 << 20,
   }),
   precision: choice(["f32"], { group: size, help: "storage of weights and activations", default: "f32" }),
+  tune: toggle({
+    group: size,
+    help: "take usual kernel schedules instead of measuring which are fastest here",
+    default: true,
+    perRun: true,
+  }),
 
   epochs: number({ group: length, help: "passes over the data", default: 2, min: 0, max: 100000 }),
   steps: integer({
