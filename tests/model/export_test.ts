@@ -12,7 +12,7 @@ import { inFolder, namesIn } from "./hand_made.ts";
 const sourceConfig = {
   model_type: "bert",
   hidden_size: 4,
-  num_attention_heads: 2,
+  num_attention_heads: 1,
   num_labels: 2,
   torch_dtype: "float16",
   architectures: ["BertForMaskedLM"],
@@ -42,7 +42,7 @@ Deno.test("exportModel() writes a joint run as BertForSequenceClassification wit
     assert.deepEqual(JSON.parse(await Deno.readTextFile(join(folder, "config.json"))), {
       model_type: "bert",
       hidden_size: 4,
-      num_attention_heads: 2,
+      num_attention_heads: 1,
       architectures: ["BertForSequenceClassification"],
       custom: { kept: true },
       dtype: "float32",
