@@ -1,7 +1,7 @@
 // Under which circumstances figures arose: adapter, driver, Deno, commit, date. Written into every line of JSON.
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { type Gpu } from "../gpu/device.ts";
+import { type AdapterReport, type Gpu } from "../gpu/device.ts";
 
 export interface Circumstances {
   adapter: string;
@@ -17,7 +17,7 @@ export interface Circumstances {
 export async function circumstances({ report }: Gpu): Promise<Circumstances> {
   return {
     adapter: report.name,
-    driver: await driver(report.isCpu),
+    driver: await driver(report),
     cores: navigator.hardwareConcurrency,
     deno: Deno.version.deno,
     commit: await commit(),
@@ -36,13 +36,13 @@ const driverSources: { path: string; pattern: RegExp; name: string; cpu: boolean
   },
 ];
 
-async function driver(isCpu: boolean): Promise<string> {
+async function driver(report: AdapterReport): Promise<string> {
   for (const { path, pattern, name, cpu } of driverSources) {
-    if (isCpu && !cpu) continue;
+    if (report.isCpu !== cpu) continue;
     const version = (await textOf(path))?.match(pattern)?.[1];
     if (version) return `${name} ${version}`;
   }
-  return "unknown";
+  return report.driver || "unknown";
 }
 
 /** Reads .git itself: no right to run programs is needed. */

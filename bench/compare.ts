@@ -1,6 +1,6 @@
 // A run against an earlier one, read back from its lines of JSON.
 import { InputError } from "../errors.ts";
-import { figure, percent, type RunFacts } from "./report.ts";
+import { alignedLines, figure, percent, type RunFacts } from "./report.ts";
 import { type Row, rowKey, sizeText } from "./row.ts";
 
 /** What a line of JSON must say to be compared. */
@@ -71,24 +71,29 @@ export function compareLines(rows: readonly Row[], earlier: readonly EarlierRow[
   const before = new Map(earlier.map((row) => [rowKey(row), row]));
   const lines = rows.flatMap((row) => {
     const old = before.get(rowKey(row));
-    if (!old) return [];
-    const share = shares.map((name) => row[name]).find((value) => value !== undefined);
-    const change = row.ms / old.ms - 1;
-    const counts = Math.abs(change) > 0.1 && Math.abs(row.ms - old.ms) > Math.max(row.spread, old.spread);
-    const verdict = !counts ? "" : change > 0 ? "  SLOWER" : "  faster";
-    const ofCeiling = share === undefined || old.share === undefined
-      ? ""
-      : `  share ${percent(old.share)} -> ${percent(share)}`;
-    const signed = `${change < 0 ? "-" : "+"}${percent(Math.abs(change))}`;
-    return [
-      `  ${row.kernel.padEnd(22)} ${sizeText(row.size).padEnd(46)} ` +
-      `${figure(old.ms)} -> ${figure(row.ms)} ms  ${signed}${ofCeiling}${verdict}`,
-    ];
+    return old ? [compareCells(row, old)] : [];
   });
   if (lines.length === 0) return ["Nothing to compare: the earlier run has none of these rows"];
   const elsewhere = earlier.find(({ adapter, driver }) => adapter !== facts.adapter || driver !== facts.driver);
+  const warning = `The earlier run had ${elsewhere?.adapter}, ${elsewhere?.driver}: compare shares, not times`;
+  return [...(elsewhere ? [warning] : []), ...alignedLines([compareHeader, ...lines], compareRight)];
+}
+
+const compareHeader = ["kernel", "size", "ms before", "ms now", "change", "share before", "now", ""];
+const compareRight = ["ms before", "ms now", "change", "share before", "now"];
+
+function compareCells(row: Row, old: EarlierRow): string[] {
+  const share = shares.map((name) => row[name]).find((value) => value !== undefined);
+  const change = row.ms / old.ms - 1;
+  const counts = Math.abs(change) > 0.1 && Math.abs(row.ms - old.ms) > Math.max(row.spread, old.spread);
   return [
-    ...(elsewhere ? [`The earlier run had ${elsewhere.adapter}, ${elsewhere.driver}: compare shares, not times`] : []),
-    ...lines,
+    row.kernel,
+    sizeText(row.size),
+    figure(old.ms),
+    figure(row.ms),
+    `${change < 0 ? "-" : "+"}${percent(Math.abs(change))}`,
+    old.share === undefined ? "" : percent(old.share),
+    share === undefined ? "" : percent(share),
+    !counts ? "" : change > 0 ? "SLOWER" : "faster",
   ];
 }

@@ -19,10 +19,11 @@ const matmulShare = (length: number): Goal => ({
   reached: ({ ofMatmul }) => ofMatmul! >= 0.6,
 });
 
+/** Held to the end of compilation, which on some adapters comes after the first submit. */
 const startSeconds = (caches: string, seconds: number): Goal => ({
-  kernel: "start.submitted",
+  kernel: "start.ready",
   size: { caches },
-  figure: ({ ms }) => `${(ms / 1000).toFixed(1)} s to the first submit`,
+  figure: ({ ms }) => `${(ms / 1000).toFixed(1)} s until everything is loaded and compiled`,
   wanted: `under ${seconds} s`,
   reached: ({ ms }) => ms < seconds * 1000,
 });

@@ -59,9 +59,10 @@ export async function measureMatmul(
       return {
         section: "Matmul",
         kernel: `matmul.${at.form}`,
-        size: { T: at.T, in: at.inputs, out: at.outputs, schedule: scheduleName(at) },
+        size: { T: at.T, in: at.inputs, out: at.outputs, schedule: at.schedules.texture ? "textures" : "tiles" },
         ...time,
         ...rates(time, runs[i], ceilings),
+        ...(at.schedules.texture && { note: tileText(at.schedules.texture[at.form]) }),
       };
     });
     const best = rows.reduce((most, { GFLOPs }, i) => GFLOPs! > rows[most].GFLOPs! ? i : most, 0);
@@ -84,11 +85,11 @@ function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOption
   );
 }
 
-function scheduleName({ form, schedules }: MatmulCase): string {
-  const tile: TextureTile | undefined = schedules.texture?.[form];
-  return tile ? `textures ${tile.rows} x ${tile.columns}` : "tiles";
+function tileText({ rows, columns, group }: TextureTile): string {
+  return `${rows} rows x ${columns} vec4f a lane, ${group.join(" x ")} lanes`;
 }
 
+/** Records one product of random operands. */
 export function recordMatmul(
   { gpu, pipelines }: Bench,
   { form, T, inputs, outputs, schedules }: MatmulCase,

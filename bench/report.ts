@@ -12,8 +12,8 @@ export interface RunFacts extends Circumstances {
 
 const header = ["kernel", "size", "ms", "spread", "n", "rate", "share", "note"];
 
-/** Columns that hold numbers stand right-aligned. */
-const isRight = (column: string) => ["ms", "spread", "n"].includes(column);
+/** Columns that hold numbers. */
+const right = ["ms", "spread", "n"];
 
 /** How to read the tables. */
 export const legend = [
@@ -26,17 +26,20 @@ export const legend = [
 
 /** The rows of one section as aligned lines, its title first. */
 export function textTable(title: string, rows: readonly Row[]): string {
-  const table = [header, ...rows.map(cells)];
-  const widths = header.map((_, column) => Math.max(...table.map((line) => line[column].length)));
-  const lines = table.map((line) =>
-    line.map((cell, i) => isRight(header[i]) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ").trimEnd()
-  );
-  return [title, ...lines.map((line) => `  ${line}`)].join("\n");
+  return [title, ...alignedLines([header, ...rows.map(cells)], right)].join("\n");
+}
+
+/** Lines of cells in columns, two blanks apart. @param right names, in the first line, of right-aligned columns */
+export function alignedLines(table: readonly string[][], right: readonly string[]): string[] {
+  const [names] = table;
+  const widths = names.map((_, column) => Math.max(...table.map((line) => line[column].length)));
+  const pad = (cell: string, i: number) => right.includes(names[i]) ? cell.padStart(widths[i]) : cell.padEnd(widths[i]);
+  return table.map((line) => `  ${line.map(pad).join("  ")}`.trimEnd());
 }
 
 export function markdownTable(title: string, rows: readonly Row[]): string {
   const line = (entries: readonly string[]) => `| ${entries.join(" | ")} |`;
-  const rule = line(header.map((column) => isRight(column) ? "---:" : "---"));
+  const rule = line(header.map((column) => right.includes(column) ? "---:" : "---"));
   return [`## ${title}`, "", line(header), rule, ...rows.map((row) => line(cells(row)))].join("\n");
 }
 

@@ -93,8 +93,10 @@ async function findWeights(model: string | undefined): Promise<string | undefine
   try {
     return await resolveModel(model ?? defaultModel, { offline: true });
   } catch (error) {
-    if (model !== undefined || !(error instanceof InputError)) throw error;
-    return undefined;
+    if (!(error instanceof InputError)) throw error;
+    if (model === undefined) return undefined;
+    if (await isFolder(model)) throw error;
+    throw new InputError(`Cannot measure with ${model}: it is not on this disk: train with it once, or name a folder`);
   }
 }
 
@@ -107,6 +109,14 @@ async function describeWeights(folder: string | undefined, model: string | undef
   return model !== undefined && isModelId(model) && model !== folder
     ? model
     : `weights of a folder${digest ? `, sha256 ${digest.slice(0, 12)}` : ""}`;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 async function writePage(path: string, page: string): Promise<void> {

@@ -1,0 +1,137 @@
+// Rows as text, JSON and a page; a run against an earlier one; the goals.
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { compareLines, readEarlier } from "../../bench/compare.ts";
+import { goalLines } from "../../bench/goals.ts";
+import { figure, jsonLine, percent, type RunFacts, textTable } from "../../bench/report.ts";
+import { resultsPage } from "../../bench/results_page.ts";
+import { rates, type Row } from "../../bench/row.ts";
+
+const facts: RunFacts = {
+  adapter: "adapter",
+  driver: "driver 1",
+  cores: 2,
+  deno: "2.9.6",
+  commit: "0123456",
+  date: "2026-01-31",
+  clock: "timestamps",
+  model: "a model",
+};
+
+const norm: Row = {
+  section: "Row kernels",
+  kernel: "layer_norm.forward",
+  size: { T: 2048, W: 384 },
+  ms: 2.00049,
+  spread: 0.1,
+  n: 7,
+  GBps: 3.146,
+  ofCopy: 0.7812,
+};
+
+const step = (length: number, ofMatmul: number): Row => ({
+  section: "Training step",
+  kernel: "train_step",
+  size: { T: 2048, length },
+  ms: 5000,
+  spread: 100,
+  n: 5,
+  tokensPerSecond: 409.6,
+  ofMatmul,
+  MiB: 700,
+  note: "all of it",
+});
+
+async function inFile(text: string, test: (path: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(join(folder, "before.json"), text);
+    await test(join(folder, "before.json"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("textTable() aligns its columns under their names", () => {
+  const [title, names, first, second] = textTable("Title", [norm, step(128, 0.5)]).split("\n");
+  assert.equal(title, "Title");
+  assert.equal(first.indexOf("T 2048"), names.indexOf("size"));
+  assert.equal(first.indexOf("2.00") + 4, names.indexOf("ms") + 2);
+  assert.match(first, /2\.00 +0\.100 +7 +3\.15 GB\/s +78 % of copy$/);
+  assert.match(second, /5,000 +100 +5 +410 tokens\/s +50 % of matmul +700 MiB planned; all of it$/);
+});
+
+Deno.test("figure() and percent() keep what counts", () => {
+  assert.deepEqual([0.01234, 1.234, 12.34, 123.4, 99.96, -0.5].map(figure), [
+    "0.012",
+    "1.23",
+    "12.3",
+    "123",
+    "100",
+    "-0.500",
+  ]);
+  assert.deepEqual([0.0123, 0.1234, 1.5].map(percent), ["1.2 %", "12 %", "150 %"]);
+});
+
+Deno.test("rates() holds a kernel against the copy of the nearest size", () => {
+  const ceilings = { fma: 100, copies: [{ bytes: 1e6, GBps: 10 }, { bytes: 1e8, GBps: 2 }] };
+  const time = { ms: 1, spread: 0, n: 1 };
+  assert.deepEqual(rates(time, { bytes: 2e6 }, ceilings), { GBps: 2, ofCopy: 0.2 });
+  assert.deepEqual(rates(time, { bytes: 4e7 }, ceilings), { GBps: 40, ofCopy: 20 });
+  assert.deepEqual(rates(time, { flops: 5e7 }, ceilings), { GFLOPs: 50, ofFma: 0.5 });
+});
+
+Deno.test("jsonLine() is one flat object with the circumstances, and readEarlier() reads it back", async () => {
+  const line = jsonLine(norm, facts);
+  const { section, kernel, T, W, ms, ofCopy, adapter, commit } = JSON.parse(line);
+  assert.deepEqual([section, kernel, T, W, ms, ofCopy], ["Row kernels", "layer_norm.forward", 2048, 384, 2, 0.7812]);
+  assert.deepEqual([adapter, commit], ["adapter", "0123456"]);
+  await inFile(`${line}\n`, async (path) => {
+    const [earlier] = await readEarlier(path);
+    assert.deepEqual(earlier, {
+      kernel: norm.kernel,
+      size: norm.size,
+      ms: 2,
+      spread: 0.1,
+      share: 0.7812,
+      adapter: "adapter",
+      driver: "driver 1",
+    });
+  });
+});
+
+Deno.test("readEarlier() names the line it cannot use", async () => {
+  await assert.rejects(readEarlier("no such file"), /^InputError: Cannot open no such file: there is no such file/);
+  await inFile("", (path) => assert.rejects(readEarlier(path), /^InputError: Cannot compare with .*it is empty/));
+  await inFile(`${jsonLine(norm, facts)}\nnull\n`, (path) => assert.rejects(readEarlier(path), /line 2: kernel, ms/));
+  await inFile("{", (path) => assert.rejects(readEarlier(path), /line 1: it is no JSON/));
+});
+
+Deno.test("compareLines() calls a row slower only beyond a tenth and beyond the spreads", () => {
+  const old = { kernel: norm.kernel, size: norm.size, spread: 0.1, share: 0.9, adapter: "adapter", driver: "driver 1" };
+  const against = (ms: number, spread = 0.1) => compareLines([norm], [{ ...old, ms, spread }], facts);
+  assert.match(against(1.5)[1], /1\.50 +2\.00 +\+33 % +90 % +78 % +SLOWER$/);
+  assert.match(against(3)[1], /-33 % +90 % +78 % +faster$/);
+  assert.match(against(1.5, 0.6)[1], /78 %$/);
+  assert.match(against(1.9)[1], /78 %$/);
+  assert.match(compareLines([norm], [], facts)[0], /^Nothing to compare/);
+  assert.match(
+    compareLines([norm], [{ ...old, ms: 2, driver: "driver 2" }], facts)[0],
+    /^The earlier run had adapter, driver 2/,
+  );
+});
+
+Deno.test("goalLines() says which goals are reached", () => {
+  assert.deepEqual(goalLines([norm, step(128, 0.61), step(256, 0.59)]), [
+    "train_step (length 128): 61 % of the best matmul, wanted at least 60 %: reached",
+    "train_step (length 256): 59 % of the best matmul, wanted at least 60 %: missed",
+  ]);
+});
+
+Deno.test("resultsPage() has the circumstances, the goals and a table for each section", () => {
+  const page = resultsPage([norm, step(128, 0.7)], facts);
+  assert.match(page, /^# Results\n/);
+  assert.match(page, /- adapter, driver driver 1, 2 cores\n/);
+  assert.match(page, /## Goals\n\n- train_step \(length 128\): 70 % .*: reached\n/);
+  assert.match(page, /## Training step\n\n\| kernel \|.*\n\| --- \|.*\n\| train_step \| T 2048, length 128 \|/);
+});
