@@ -1,4 +1,5 @@
-// The dense layer y = x W^T + b, W as the checkpoint stores it: [out, in]. With GELU fused where the model applies it.
+// The dense layer y = x W^T + b, W as the checkpoint stores it: [out, in]; b may be absent. With GELU fused where the model
+// applies it.
 import geluSource from "./gelu.wgsl" with { type: "text" };
 import geluBackwardSource from "./gelu_backward.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
@@ -14,16 +15,19 @@ export interface LinearOptions {
   /** [out, in] */
   weight: Tensor;
   /** [out] */
-  bias: Tensor;
-  /** Applies GELU to the result. */
+  bias?: Tensor;
+  /** Applies GELU to the result; needs a bias. */
   gelu?: GeluForm;
 }
 
 /** x [rows, in] -> [rows, out]. @throws {ShapeError} if the weight's or bias' shape does not fit */
 export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOptions): Tensor {
   const [rows, inputs] = shape2(x), [outputs, weightInputs] = shape2(weight);
-  if (inputs !== weightInputs || bias.size !== outputs) {
-    throw new ShapeError(`Cannot apply weight [${weight.shape}] and bias [${bias.shape}] to [${x.shape}]`);
+  if (inputs !== weightInputs || (bias && bias.size !== outputs) || (gelu && !bias)) {
+    throw new ShapeError(
+      `Cannot apply weight [${weight.shape}] and ${bias ? `bias [${bias.shape}]` : "no bias"} to [${x.shape}]` +
+        (gelu ? " with GELU" : ""),
+    );
   }
   const y = tape.output([rows, outputs], x.live, [x, weight, bias], "linear");
   const pre = gelu ? tape.tensor(y.shape, x.live, "pre") : undefined;
@@ -34,7 +38,7 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
 
   tape.onBackward(y, (dy) => {
     const dpre = gelu ? recordGeluBackward(tape, gelu, pre!, dy) : dy;
-    const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = tape.grad(bias);
+    const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = bias && tape.grad(bias);
     if (dx) matmul(tape, "NN", dpre, weight, dx);
     if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
     if (dBias) addColumnSums(tape, dpre, dBias.tensor);

@@ -20,6 +20,8 @@ interface Row {
   tokens?: number;
   gelu?: GeluForm;
   std?: number;
+  /** @default {true} */
+  biased?: boolean;
 }
 
 const cases: Row[] = [
@@ -29,6 +31,8 @@ const cases: Row[] = [
   { why: "rows at both sides of a texture tile", T: 17, inputs: 64, outputs: 128 },
   { why: "dead tail inside a tile", T: 64, inputs: 64, outputs: 192, tokens: 35 },
   { why: "columns past one group of texture tiles", T: 48, inputs: 128, outputs: 576 },
+  { why: "no bias, one row, three logits", T: 1, inputs: 12, outputs: 3, biased: false },
+  { why: "no bias, dead tail inside a tile", T: 64, inputs: 64, outputs: 192, tokens: 35, biased: false },
   { why: "exact GELU", T: 33, inputs: 64, outputs: 128, gelu: "erf", std: 2 },
   { why: "exact GELU, odd sizes", T: 5, inputs: 36, outputs: 52, gelu: "erf" },
   { why: "tanh GELU", T: 33, inputs: 64, outputs: 128, gelu: "tanh", std: 2 },
@@ -40,7 +44,7 @@ const activations = {
   tanh: [geluTanh, geluTanhDerivative],
 } as const;
 
-for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1 } of cases) {
+for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1, biased = true } of cases) {
   for (const isCpu of [true, false]) {
     const [activation, derivative] = gelu ? activations[gelu] : [];
     const sizes = `T ${tokens} of ${T}, ${inputs} -> ${outputs}, ${isCpu ? "textures" : "tiles"}`;
@@ -54,12 +58,12 @@ for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1 } of cases) {
             data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
             grad: "parameter",
           },
-          bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
+          ...(biased && { bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" as const } }),
         },
         step: { tokens },
         record: (tape, { x, weight, bias }) => linear(tape, x, { weight, bias, gelu }),
-        forward: (values) => linearForward(values, activation),
-        backward: (values, dy) => linearBackward(values, dy, derivative),
+        forward: (values) => linearForward({ bias: new Float64Array(outputs), ...values }, activation),
+        backward: (values, dy) => linearBackward({ bias: new Float64Array(outputs), ...values }, dy, derivative),
         schedules: defaultSchedules(isCpu),
       }));
   }
