@@ -1,0 +1,39 @@
+// rope.wgsl: rotary positions, in place, on the first `heads` heads of each row; the columns behind them stay as they are.
+//   rotate  (a, b) <- (a cos - b sin, b cos + a sin),  a = x[h, i], b = x[h, i + D / 2], i < D / 2, angle of the token's
+//           position; `sign` -1 turns back, which is the gradient of turning forward
+// Shapes    x [T, columns], head h at h * D   positions [T]   turns [P, D]: of each position cos | sin
+// Dispatch  one group of LANES for each row, folded over y past 65,535
+// Limits    D divides by 8, columns by 4; every position < P
+// Numerics  f32; cos and sin are tables made on the CPU, as WGSL promises neither beyond pi to more than 2^-11
+// Source    Su et al. 2021, in the half-split form of transformers' apply_rotary_pos_emb
+struct Size { rows: u32, columns: u32, heads: u32, D: u32, rowSource: u32, sign: f32 }
+@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> positions: array<u32>;
+@group(0) @binding(2) var<storage, read> turns: array<vec4f>;
+@group(0) @binding(3) var<uniform> size: Size;
+@group(0) @binding(4) var<uniform> step: Step;
+
+// As in add.wgsl: 8 on CPU adapters, 64 on GPUs.
+override LANES: u32;
+
+@compute @workgroup_size(LANES)
+fn rotate(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.y * folded.x + group.x;
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let half4 = size.D / 8u;
+  let first = row * (size.columns / 4u);
+  let turn = positions[row] * 2u * half4;
+  for (var i = lane; i < size.heads * half4; i += LANES) {
+    let at = first + i / half4 * 2u * half4 + i % half4;
+    let c = turns[turn + i % half4];
+    let s = turns[turn + half4 + i % half4] * size.sign;
+    let a = x[at];
+    let b = x[at + half4];
+    x[at] = a * c - b * s;
+    x[at + half4] = b * c + a * s;
+  }
+}
