@@ -6,6 +6,7 @@ import { type Schedules } from "../kernels/schedules.ts";
 import { type ModelConfig, parseConfig, readConfig } from "../model/config.ts";
 import { judgeParameters } from "../model/judge.ts";
 import { Parameters } from "../model/parameters.ts";
+import { architectureOf } from "../model/registry.ts";
 import { GpuEngine, type GpuEngineOptions, openGpuEngine } from "../train/gpu_engine.ts";
 
 /** config.json of all-MiniLM-L6-v2, as far as it shapes the work. */
@@ -51,11 +52,7 @@ export async function openBenchModel(options: BenchModelOptions): Promise<{ engi
     schedules,
     capacity: { tokens, segments, battles: segments },
     seed: 1,
-    dropout: {
-      hidden: config.hidden_dropout_prob,
-      attention: config.attention_probs_dropout_prob,
-      classifier: config.classifier_dropout,
-    },
+    dropout: architectureOf(config).dropout(config),
     optimizer: { clip: 1, weightDecay: 0.01, betas: [0.9, 0.999], eps: 1e-8 },
   };
   const engine = folder === undefined ? openRandom(engineOptions) : await openGpuEngine(engineOptions);

@@ -15,8 +15,8 @@ import { wallClock } from "./stopwatch.ts";
 /** Tokens of every sequence of a batch. */
 export const LENGTHS = [128, 256];
 
-/** Rows of the breakdown. */
-const TOP = 12;
+/** Rows of the breakdown, and its samples at most: a step takes seconds on a CPU adapter. */
+const TOP = 12, MOST_PROFILES = 3;
 
 export const trainingKernels = ["train_step", "predict"];
 
@@ -137,7 +137,7 @@ async function checkFinite(engine: GpuEngine): Promise<void> {
 async function breakdown({ stopwatch, rounds }: Bench, engine: GpuEngine, { length, batch }: Length): Promise<Row[]> {
   if (stopwatch.kind !== "timestamps") return [];
   const profiles: Awaited<ReturnType<GpuEngine["profile"]>>[] = [];
-  for (let round = 0; round < rounds; round++) profiles.push(await engine.profile(batch));
+  for (let round = 0; round < Math.min(rounds, MOST_PROFILES); round++) profiles.push(await engine.profile(batch));
   const labels = [...new Set(profiles[0].map(({ label }) => label))];
   const of = (profile: typeof profiles[number], label?: string) =>
     profile.reduce((sum, at) => label === undefined || at.label === label ? sum + at.ns / 1e6 : sum, 0);

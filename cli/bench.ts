@@ -1,5 +1,5 @@
 // `bench`: figures of this adapter, kernel by kernel and end to end, as a table, as JSON, or as a page of results.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { compareLines, readEarlier } from "../bench/compare.ts";
 import { circumstances } from "../bench/circumstances.ts";
 import { goalLines } from "../bench/goals.ts";
@@ -88,10 +88,10 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-/** The folder of the weights; nothing is fetched. @throws {InputError} if a model is named that is not on this disk */
+/** The folder of the weights, an absolute path; nothing is fetched. @throws {InputError} if a model is named that is not on this disk */
 async function findWeights(model: string | undefined): Promise<string | undefined> {
   try {
-    return await resolveModel(model ?? defaultModel, { offline: true });
+    return resolve(await resolveModel(model ?? defaultModel, { offline: true }));
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     if (model === undefined) return undefined;
