@@ -53,13 +53,25 @@ export const trainFlags = {
     perRun: true,
   }),
 
-  epochs: number({ group: length, help: "passes over the data", default: 2, min: 0, max: 100000 }),
+  epochs: number({
+    group: length,
+    help: "passes over the data",
+    otherwise: "2; 1 on the built-in sample",
+    min: 0,
+    max: 100000,
+  }),
   steps: integer({
     group: length,
     help: "optimizer steps, in place of --epochs; 0 writes the untrained model",
     min: 0,
   }),
-  lr: number({ group: length, help: "peak learning rate", otherwise: "5e-5 full, 1e-3 head", min: 0, max: 10 }),
+  lr: number({
+    group: length,
+    help: "peak learning rate",
+    otherwise: "5e-5 full, 2e-4 on the built-in sample; 1e-3 head",
+    min: 0,
+    max: 10,
+  }),
   schedule: choice(["linear", "cosine", "constant"], {
     group: length,
     help: "fall of the learning rate after warm-up",
@@ -109,19 +121,25 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
   swapAugment: boolean;
   maxTokens: number;
   lr: number;
+  epochs: number;
 }
+
+/** What the built-in sample wants in place of the defaults: so few and so clear battles bear a high rate (docs/sample.md). */
+const sampleRecipe = { lr: 2e-4, epochs: 1 };
 
 /** Fills in what depends on the model.
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(flags: TrainFlags, config: { max_position_embeddings: number }): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
   const pairing = flags.pairing ?? "siamese";
+  const isSample = flags.data === undefined;
   return {
     ...settings,
     pairing,
     maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
-    lr: flags.lr ?? (flags.method === "head" ? 1e-3 : 5e-5),
+    lr: flags.lr ?? (flags.method === "head" ? 1e-3 : isSample ? sampleRecipe.lr : 5e-5),
+    epochs: flags.epochs ?? (isSample && flags.method === "full" ? sampleRecipe.epochs : 2),
   };
 }
 

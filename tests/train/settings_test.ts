@@ -4,9 +4,10 @@ import { UsageError } from "../../errors.ts";
 import { flagName, parseFlag, type Values } from "../../train/flags.ts";
 import { dropoutRates, resolveSettings, trainFlags } from "../../train/settings.ts";
 
-const defaults = Object.fromEntries(
+const sampleDefaults = Object.fromEntries(
   Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),
 ) as Values<typeof trainFlags>;
+const defaults = { ...sampleDefaults, data: "train.csv" };
 const bert = { max_position_embeddings: 512 };
 const read = (field: keyof typeof trainFlags, typed: string) => parseFlag(field, trainFlags[field], typed);
 
@@ -54,6 +55,17 @@ Deno.test("resolveSettings() refuses more tokens than positions, and a budget be
   assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert), UsageError);
   assert.equal(resolveSettings({ ...defaults, batchTokens: 200, maxTokens: 100 }, bert).batchTokens, 200);
   assert.equal(resolveSettings({ ...defaults, pairing: "joint", batchTokens: 512 }, bert).maxTokens, 512);
+});
+
+Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, and the user's words before it", () => {
+  const length = (flags: Partial<typeof defaults>) => {
+    const settings = resolveSettings({ ...sampleDefaults, ...flags }, bert);
+    return [settings.lr, settings.epochs];
+  };
+  assert.deepEqual(length({}), [2e-4, 1]);
+  assert.deepEqual(length({ data: "train.csv" }), [5e-5, 2]);
+  assert.deepEqual(length({ method: "head" }), [1e-3, 2]);
+  assert.deepEqual(length({ lr: 1e-5, epochs: 3 }), [1e-5, 3]);
 });
 
 Deno.test("dropoutRates() are config.json's, or one for all", () => {
