@@ -12,7 +12,7 @@ import { Tape } from "../../kernels/tape.ts";
 import { checkCase, compare, type Input, normal, stepValues, testGpu } from "./harness.ts";
 import { attentionBackward, attentionForward, type AttentionLayout } from "./reference/attention.ts";
 
-interface Row {
+interface Row extends Pick<AttentionLayout, "kvHeads" | "causal" | "window" | "softcap" | "scale"> {
   why: string;
   heads: number;
   D: number;
@@ -38,6 +38,59 @@ const cases: Row[] = [
   { why: "heads of 128", heads: 1, D: 128, lengths: [19, 6], dead: 3 },
   // Scores of a few hundred: one key takes all, and a softmax without the maximum overflows.
   { why: "scores far beyond exp's range", heads: 2, D: 32, lengths: [40], dead: 2, std: 8, rtol: 1e-4 },
+  { why: "causal", heads: 4, D: 16, lengths: [5, 1, 17, 70], dead: 3, causal: true },
+  { why: "causal, a window smaller than a block", heads: 4, D: 16, lengths: [70, 3, 33], causal: true, window: 5 },
+  {
+    why: "causal, a window of blocks, and wider than a segment",
+    heads: 4,
+    D: 16,
+    lengths: [100, 8],
+    causal: true,
+    window: 40,
+  },
+  { why: "the query alone", heads: 4, D: 16, lengths: [37, 2], dead: 1, causal: true, window: 1 },
+  { why: "local, an odd window", heads: 4, D: 16, lengths: [70, 3, 33], dead: 2, window: 11 },
+  { why: "local, a window of blocks", heads: 4, D: 16, lengths: [150, 40], window: 64 },
+  { why: "key heads shared by two", heads: 6, kvHeads: 3, D: 16, lengths: [33, 4], dead: 2 },
+  { why: "key heads shared, q | k | v whole texels, y not", heads: 2, kvHeads: 1, D: 16, lengths: [33, 4], dead: 2 },
+  {
+    why: "one key head of all, causal",
+    heads: 4,
+    kvHeads: 1,
+    D: 32,
+    lengths: [40, 9],
+    dead: 7,
+    causal: true,
+    rate: 0.1,
+  },
+  { why: "a scale of its own", heads: 4, D: 16, lengths: [9, 21], scale: 0.4 },
+  // Uncapped scores reach 150 here: three times the cap.
+  { why: "capped scores", heads: 4, D: 16, lengths: [33, 10], dead: 3, std: 6, softcap: 50, rtol: 2e-5 },
+  {
+    why: "all at once: Gemma 2",
+    heads: 4,
+    kvHeads: 2,
+    D: 32,
+    lengths: [70, 1, 40],
+    dead: 5,
+    causal: true,
+    window: 33,
+    softcap: 5,
+    scale: 0.3,
+    rate: 0.1,
+  },
+  { why: "Phi's heads, causal, shared", heads: 4, kvHeads: 2, D: 80, lengths: [35, 3], dead: 2, causal: true },
+  { why: "heads of 96, local", heads: 2, D: 96, lengths: [35, 3], dead: 2, window: 8 },
+  {
+    why: "Gemma 2's heads, causal, shared, capped",
+    heads: 2,
+    kvHeads: 1,
+    D: 256,
+    lengths: [35, 3],
+    dead: 2,
+    causal: true,
+    softcap: 50,
+  },
   { why: "MiniLM's heads", heads: 12, D: 32, lengths: [24, 41], dead: 7, rate: 0.1 },
 ];
 
@@ -46,7 +99,9 @@ const schedules: Record<string, Schedules> = {
   textures: { ...defaultSchedules(true), attentionTexture: true },
 };
 
-function layoutOf({ heads, lengths, rate }: Row): AttentionLayout & { tokens: number } {
+function layoutOf(
+  { heads, lengths, rate, kvHeads, causal, window, softcap, scale }: Row,
+): AttentionLayout & { tokens: number } {
   const starts = [0];
   for (const length of lengths) starts.push(starts[starts.length - 1] + length);
   const tokens = starts[lengths.length];
@@ -54,7 +109,22 @@ function layoutOf({ heads, lengths, rate }: Row): AttentionLayout & { tokens: nu
     const segment = starts.findIndex((start, s) => start <= t && t < starts[s + 1]);
     return tokenKey(sideKey({ seed: 42, step: 3, battle: segment, side: 1 }), t - starts[segment]);
   });
-  return { heads, starts, tokens, ...(rate && { dropout: { rate, tokenKeys, site: 6 } }) };
+  return {
+    heads,
+    kvHeads,
+    causal,
+    window,
+    softcap,
+    scale,
+    starts,
+    tokens,
+    ...(rate && { dropout: { rate, tokenKeys, site: 6 } }),
+  };
+}
+
+/** What the operation takes of it as it stands. */
+function optionsOf({ heads, kvHeads, causal, window, softcap, scale }: AttentionLayout) {
+  return { heads, kvHeads, causal, window, softcap, scale };
 }
 
 /** Longer than it need be: dead entries hold what would point far outside of every tensor. */
@@ -65,25 +135,26 @@ function padded(data: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
 }
 
 for (const row of cases) {
-  const { why, heads, D, lengths, dead = 0, std = 1, rtol } = row;
+  const { why, heads, kvHeads = heads, D, lengths, dead = 0, std = 1, rtol } = row;
   for (const [name, schedule] of Object.entries(schedules)) {
-    const layout = layoutOf(row), { tokens, dropout } = layout, T = tokens + dead, W = heads * D;
+    const layout = layoutOf(row), { tokens, dropout } = layout, T = tokens + dead, columns = (heads + 2 * kvHeads) * D;
     const blocks = attentionBlocks(layout.starts);
     const rows = maxAttentionBlocks(T, lengths.length);
     const inputs: Record<string, Input> = {
-      qkv: { shape: [T, 3 * W], live: "tokens", data: normal(T * 3 * W, 1, { std }), grad: "activation" },
+      qkv: { shape: [T, columns], live: "tokens", data: normal(T * columns, 1, { std }), grad: "activation" },
       blocks: { shape: [rows, 4], data: padded(blocks, rows * 4) },
     };
     if (dropout) inputs.tokenKeys = { shape: [T], live: "tokens", data: padded(dropout.tokenKeys, T) };
-    Deno.test(`attention() matches f64 forward and backward: ${why} (${heads} x ${D}, ${lengths}, ${name})`, () =>
+    const sizes = `${heads === kvHeads ? heads : `${heads}:${kvHeads}`} x ${D}, ${lengths}`;
+    Deno.test(`attention() matches f64 forward and backward: ${why} (${sizes}, ${name})`, () =>
       checkCase("attention", {
         why,
         inputs,
         step: { tokens, segments: lengths.length, blocks: blocks.length / 4 },
         record: (tape, x) =>
           attention(tape, {
+            ...optionsOf(layout),
             qkv: x.qkv,
-            heads,
             blocks: x.blocks,
             ...(dropout && { dropout: { rate: dropout.rate, site: dropout.site, tokenKeys: x.tokenKeys } }),
           }),
@@ -99,10 +170,10 @@ for (const row of cases) {
 async function run(
   schedule: Schedules,
   layout: ReturnType<typeof layoutOf>,
-  at: { W: number; qkv: Float32Array<ArrayBuffer>; dys: Float32Array<ArrayBuffer>[] },
+  at: { W: number; columns: number; qkv: Float32Array<ArrayBuffer>; dys: Float32Array<ArrayBuffer>[] },
 ): Promise<{ y: Float32Array; dqkv: Float32Array }> {
   const { gpu, pipelines } = await testGpu();
-  const { tokens, heads, dropout } = layout, list = attentionBlocks(layout.starts);
+  const { tokens, dropout } = layout, list = attentionBlocks(layout.starts);
   const recorder = new Recorder(gpu), tape = new Tape(recorder, { schedules: schedule });
   const owned: Tensor[] = [];
   const own = (shape: number[], data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>) => {
@@ -111,10 +182,10 @@ async function run(
     owned.push(tensor);
     return tensor;
   };
-  const qkv = recorder.keep(recorder.tensor([tokens, 3 * at.W], { live: "tokens", requiresGrad: true }));
+  const qkv = recorder.keep(recorder.tensor([tokens, at.columns], { live: "tokens", requiresGrad: true }));
   const blocks = own([list.length / 4, 4], list);
   const drop = dropout && { ...dropout, tokenKeys: own([tokens], dropout.tokenKeys as Uint32Array<ArrayBuffer>) };
-  const outputs = at.dys.map(() => attention(tape, { qkv, heads, blocks, dropout: drop }));
+  const outputs = at.dys.map(() => attention(tape, { ...optionsOf(layout), qkv, blocks, dropout: drop }));
   outputs.forEach((y, i) => tape.setGrad(recorder.keep(y), own([tokens, at.W], at.dys[i])));
   tape.backward();
   const dqkv = recorder.keep(tape.grad(qkv)!.tensor);
@@ -130,9 +201,16 @@ async function run(
   }
 }
 
-/** A batch of one sequence, or the same sequence behind others. */
-function batchOf(lengths: number[], sequence: number, W: number) {
-  const layout = layoutOf({ why: "", heads: W / 32, D: 32, lengths, rate: 0.1 });
+/** Forms of attention that what follows must hold for. */
+const forms: Record<string, Pick<Row, "kvHeads" | "causal" | "window" | "softcap" | "scale">> = {
+  bidirectional: {},
+  "causal, shared key heads, window, cap": { kvHeads: 2, causal: true, window: 33, softcap: 5, scale: 0.3 },
+};
+
+/** A batch of one sequence, or the same sequence behind others: 4 heads of 32. */
+function batchOf(form: keyof typeof forms, lengths: number[], sequence: number) {
+  const heads = 4, D = 32, W = heads * D, { kvHeads = heads } = forms[form], columns = W + 2 * kvHeads * D;
+  const layout = layoutOf({ why: "", heads, D, lengths, rate: 0.1, ...forms[form] });
   const start = layout.starts[sequence], length = lengths[sequence];
   // The sequence's numbers and keys are its own, whatever lies before it.
   const place = (whole: Float32Array<ArrayBuffer>, own: Float32Array) => {
@@ -140,29 +218,42 @@ function batchOf(lengths: number[], sequence: number, W: number) {
     return whole;
   };
   layout.dropout!.tokenKeys.set(Uint32Array.from({ length }, (_, t) => tokenKey(77, t)), start);
-  const qkv = place(normal(layout.tokens * 3 * W, sequence + 10), normal(length * 3 * W, 1));
+  const qkv = place(normal(layout.tokens * columns, sequence + 10), normal(length * columns, 1));
   const dy = place(normal(layout.tokens * W, sequence + 20), normal(length * W, 2));
-  return { layout, start, W, qkv, dys: [dy] };
+  return { layout, start, W, columns, qkv, dys: [dy] };
 }
 
 for (const [name, schedule] of Object.entries(schedules)) {
-  Deno.test(`attention() gives a sequence the same bits wherever it lies in a batch (${name})`, async () => {
-    const W = 64, length = 75;
-    const alone = batchOf([length], 0, W);
-    const behind = batchOf([13, 1, 37, length, 5], 3, W);
-    const [a, b] = [await run(schedule, alone.layout, alone), await run(schedule, behind.layout, behind)];
-    const rows = (values: Float32Array, width: number) =>
-      values.subarray(behind.start * width, (behind.start + length) * width);
-    assert.deepEqual(rows(b.y, W), a.y);
-    assert.deepEqual(rows(b.dqkv, 3 * W), a.dqkv);
-  });
+  for (const form in forms) {
+    Deno.test(`attention() gives a sequence the same bits wherever it lies in a batch (${form}, ${name})`, async () => {
+      const length = 75;
+      const alone = batchOf(form, [length], 0);
+      const behind = batchOf(form, [13, 1, 37, length, 5], 3);
+      const [a, b] = [await run(schedule, alone.layout, alone), await run(schedule, behind.layout, behind)];
+      const rows = (values: Float32Array, width: number) =>
+        values.subarray(behind.start * width, (behind.start + length) * width);
+      assert.deepEqual(rows(b.y, alone.W), a.y);
+      assert.deepEqual(rows(b.dqkv, alone.columns), a.dqkv);
+    });
 
-  Deno.test(`attention() adds to a gradient that has a contribution already (${name})`, async () => {
-    const { layout, W, qkv, dys } = batchOf([20, 33], 1, 64);
-    const more = normal(dys[0].length, 8);
-    const { dqkv } = await run(schedule, layout, { W, qkv, dys: [dys[0], more] });
-    const both = Float64Array.from(dys[0], (dy, i) => dy + more[i]);
-    compare("dqkv", dqkv, attentionBackward(Float64Array.from(qkv), layout, both), 1e-5);
+    Deno.test(`attention() adds to a gradient that has a contribution already (${form}, ${name})`, async () => {
+      const batch = batchOf(form, [20, 33], 1), [dy] = batch.dys;
+      const more = normal(dy.length, 8);
+      const { dqkv } = await run(schedule, batch.layout, { ...batch, dys: [dy, more] });
+      const both = Float64Array.from(dy, (value, i) => value + more[i]);
+      compare("dqkv", dqkv, attentionBackward(Float64Array.from(batch.qkv), batch.layout, both), 1e-5);
+    });
+  }
+
+  Deno.test(`attention() passes over the keys and queries that a block's window leaves out (${name})`, async () => {
+    // What is read makes NaN of all it touches, even at a weight of 0.
+    const batch = batchOf("causal, shared key heads, window, cap", [160], 0), { columns, W, qkv, dys: [dy] } = batch;
+    const clean = await run(schedule, batch.layout, { ...batch, qkv: qkv.slice(), dys: [dy.slice()] });
+    // Queries of rows 64 on see keys from 32 on; keys of rows below 96 are seen by queries below 128.
+    const early = await run(schedule, batch.layout, { ...batch, qkv: qkv.slice().fill(NaN, 0, 31 * columns) });
+    assert.deepEqual(early.y.subarray(64 * W), clean.y.subarray(64 * W));
+    const late = await run(schedule, batch.layout, { ...batch, dys: [dy.slice().fill(NaN, 129 * W)] });
+    assert.deepEqual(late.dqkv.subarray(0, 96 * columns), clean.dqkv.subarray(0, 96 * columns));
   });
 }
 
@@ -184,9 +275,12 @@ Deno.test("attentionBlocks() covers each row once, never crosses a segment and s
   }
 });
 
-Deno.test("attention() refuses heads that are not whole vec4f, at record time", async () => {
+Deno.test("attention() refuses heads and options that it cannot take, at record time", async () => {
   const { gpu } = await testGpu();
   const recorder = new Recorder(gpu), tape = new Tape(recorder, { schedules: schedules.tiles });
   const qkv = recorder.tensor([5, 36], { live: "tokens" }), blocks = recorder.tensor([1, 4], { dtype: "u32" });
   assert.throws(() => attention(tape, { qkv, heads: 2, blocks }), /heads of 4/);
+  assert.throws(() => attention(tape, { qkv, heads: 5, kvHeads: 2, blocks }), /as many query heads for each key head/);
+  assert.throws(() => attention(tape, { qkv, heads: 3, blocks, window: 0 }), /window of 0 rows/);
+  assert.throws(() => attention(tape, { qkv, heads: 3, blocks, softcap: 0 }), /cap must be positive/);
 });

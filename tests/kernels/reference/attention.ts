@@ -1,9 +1,16 @@
-// Segment self-attention in f64, as the formula reads: softmax(q k^T / sqrt(D)), dropout on it, times v; Vaswani et al. 2017.
+// Segment self-attention in f64, as the formula reads: softmax(cap(scale q k^T)) over the keys a query sees, dropout on it,
+// times v; Vaswani et al. 2017, with shared key heads (Ainslie et al. 2023), windows and Gemma 2's cap.
 import { dropoutFields, hash32 } from "../../../kernels/dropout.ts";
 
 /** Everything but the numbers. */
 export interface AttentionLayout {
   heads: number;
+  /** @default {heads} */
+  kvHeads?: number;
+  causal?: boolean;
+  window?: number;
+  softcap?: number;
+  scale?: number;
   /** [S + 1] */
   starts: ArrayLike<number>;
   dropout?: { rate: number; tokenKeys: Uint32Array; site: number };
@@ -17,66 +24,88 @@ function mask({ dropout }: AttentionLayout, query: number, head: number, positio
   return hash32(base + Math.imul(head * 65536 + position, 0x9e3779b9)) >= dropThreshold ? dropScale : 0;
 }
 
-/** Calls `visit` for each query of each head with its segment's probabilities p and masks. */
+/** Whether a causal query sees so many rows back, or another so far to either side. */
+function sees({ causal, window = Infinity }: AttentionLayout, query: number, key: number): boolean {
+  return causal ? key <= query && query - key < window : Math.abs(query - key) <= window / 2;
+}
+
+/** Columns of a row: of q, of k and of v, and all of them; heads of D columns. */
+function widths(qkv: Float64Array, { heads, kvHeads = heads, starts }: AttentionLayout) {
+  const columns = qkv.length / starts[starts.length - 1], D = columns / (heads + 2 * kvHeads);
+  return { D, Q: heads * D, KV: kvHeads * D, columns, sharing: heads / kvHeads };
+}
+
+/** One key that a query sees: its probability, its mask and the derivative of the capped score by the product of q and k. */
+interface Seen {
+  key: number;
+  p: number;
+  mask: number;
+  slope: number;
+}
+
+/** Calls `visit` for each query of each head with what it sees. */
 function eachQuery(
   qkv: Float64Array,
   layout: AttentionLayout,
-  visit: (at: { query: number; head: number; start: number; p: number[]; masks: number[] }) => void,
+  visit: (at: { query: number; head: number; kvHead: number; seen: Seen[] }) => void,
 ): void {
-  const { heads, starts } = layout, W = widthOf(qkv, layout), D = W / heads;
+  const { heads, starts, softcap: cap } = layout, { D, Q, columns, sharing } = widths(qkv, layout);
+  const scale = layout.scale ?? 1 / Math.sqrt(D);
   for (let segment = 0; segment + 1 < starts.length; segment++) {
     const start = starts[segment], end = starts[segment + 1];
     for (let query = start; query < end; query++) {
       for (let head = 0; head < heads; head++) {
-        const scores: number[] = [], masks: number[] = [];
+        const kvHead = Math.floor(head / sharing), scores: number[] = [], seen: Seen[] = [];
         for (let key = start; key < end; key++) {
-          let s = 0;
-          for (let d = head * D; d < (head + 1) * D; d++) s += qkv[query * 3 * W + d] * qkv[key * 3 * W + W + d];
-          scores.push(s / Math.sqrt(D));
-          masks.push(mask(layout, query, head, key - start));
+          if (!sees(layout, query, key)) continue;
+          let product = 0;
+          for (let d = 0; d < D; d++) {
+            product += qkv[query * columns + head * D + d] * qkv[key * columns + Q + kvHead * D + d];
+          }
+          const t = cap ? Math.tanh(scale * product / cap) : 0;
+          scores.push(cap ? cap * t : scale * product);
+          seen.push({ key, p: 0, mask: mask(layout, query, head, key - start), slope: scale * (1 - t * t) });
         }
         const top = Math.max(...scores);
         const powers = scores.map((s) => Math.exp(s - top));
         const sum = powers.reduce((a, b) => a + b, 0);
-        visit({ query, head, start, p: powers.map((power) => power / sum), masks });
+        seen.forEach((at, j) => at.p = powers[j] / sum);
+        visit({ query, head, kvHead, seen });
       }
     }
   }
 }
 
-function widthOf(qkv: Float64Array, { starts }: AttentionLayout): number {
-  return qkv.length / starts[starts.length - 1] / 3;
-}
-
-/** y = (mask * p) v, [T, W] */
+/** y = (mask * p) v, [T, heads D] */
 export function attentionForward(qkv: Float64Array, layout: AttentionLayout): Float64Array {
-  const W = widthOf(qkv, layout), D = W / layout.heads, y = new Float64Array(qkv.length / 3);
-  eachQuery(qkv, layout, ({ query, head, start, p, masks }) => {
-    p.forEach((_, j) => {
-      for (let d = head * D; d < (head + 1) * D; d++) {
-        y[query * W + d] += masks[j] * p[j] * qkv[(start + j) * 3 * W + 2 * W + d];
+  const { D, Q, KV, columns } = widths(qkv, layout), y = new Float64Array(qkv.length / columns * Q);
+  eachQuery(qkv, layout, ({ query, head, kvHead, seen }) => {
+    for (const { key, p, mask } of seen) {
+      for (let d = 0; d < D; d++) {
+        y[query * Q + head * D + d] += mask * p * qkv[key * columns + Q + KV + kvHead * D + d];
       }
-    });
+    }
   });
   return y;
 }
 
-/** dv = (mask p)^T dy; dp = mask (dy v^T); ds = p (dp - sum p dp); dq = ds k / sqrt(D); dk = ds^T q / sqrt(D) */
+/** dv = (mask p)^T dy; dp = mask (dy v^T); ds = p (dp - sum p dp); dq = slope ds k; dk = slope ds^T q */
 export function attentionBackward(qkv: Float64Array, layout: AttentionLayout, dy: Float64Array): Float64Array {
-  const W = widthOf(qkv, layout), D = W / layout.heads, dqkv = new Float64Array(qkv.length);
-  eachQuery(qkv, layout, ({ query, head, start, p, masks }) => {
-    const dp = p.map((_, j) => {
+  const { D, Q, KV, columns } = widths(qkv, layout), dqkv = new Float64Array(qkv.length);
+  eachQuery(qkv, layout, ({ query, head, kvHead, seen }) => {
+    const q = query * columns + head * D, own = query * Q + head * D;
+    const dp = seen.map(({ key, mask }) => {
       let sum = 0;
-      for (let d = head * D; d < (head + 1) * D; d++) sum += dy[query * W + d] * qkv[(start + j) * 3 * W + 2 * W + d];
-      return masks[j] * sum;
+      for (let d = 0; d < D; d++) sum += dy[own + d] * qkv[key * columns + Q + KV + kvHead * D + d];
+      return mask * sum;
     });
-    const mean = p.reduce((sum, probability, j) => sum + probability * dp[j], 0);
-    p.forEach((_, j) => {
-      const ds = p[j] * (dp[j] - mean) / Math.sqrt(D), key = (start + j) * 3 * W;
-      for (let d = head * D; d < (head + 1) * D; d++) {
-        dqkv[query * 3 * W + d] += ds * qkv[key + W + d];
-        dqkv[key + W + d] += ds * qkv[query * 3 * W + d];
-        dqkv[key + 2 * W + d] += masks[j] * p[j] * dy[query * W + d];
+    const mean = seen.reduce((sum, { p }, j) => sum + p * dp[j], 0);
+    seen.forEach(({ key, p, mask, slope }, j) => {
+      const ds = slope * p * (dp[j] - mean), k = key * columns + Q + kvHead * D, v = k + KV;
+      for (let d = 0; d < D; d++) {
+        dqkv[q + d] += ds * qkv[k + d];
+        dqkv[k + d] += ds * qkv[q + d];
+        dqkv[v + d] += mask * p * dy[own + d];
       }
     });
   });

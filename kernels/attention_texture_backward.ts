@@ -1,0 +1,130 @@
+// The two backward kernels of attention with textures: one for dq, one for dk and dv.
+import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
+
+const gradientSource = `
+@group(0) @binding(4) var dy: texture_2d<f32>;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
+
+fn store(place: u32, value: vec4f) {
+  var v = value;
+  if (size.accumulate != 0u) { v += dqkv[place]; }
+  dqkv[place] = v;
+}
+`;
+
+/** Where `bounded`, a pair outside of the row's bounds gets an exponent that gives 0: its own could overflow. */
+function exponent(bounded: boolean, value: string, other: string, r: number): string {
+  return bounded ? `select(-1e30, ${value}, ${other} >= from${r} && ${other} < past${r})` : value;
+}
+
+export function backwardQCode(form: AttentionForm, rows: number): string {
+  const { head4, bounded } = form;
+  const eachRow = (line: (r: number) => string) => times(rows, line);
+  const eachTexel = (line: (d: number) => string) => times(head4, line);
+  return `
+@group(0) @binding(2) var y: texture_2d<f32>;
+@group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
+${gradientSource}${begin(rows, form, "head")}
+  let q = head * ${head4}u;
+  let channel = head * 65536u;
+  ${
+    eachRow((r) => `
+  let base${r} = row_base(row${r});
+  let place${r} = row${r} * stats_width() + head;
+  let lse${r} = stats[place${r}].x;
+  var delta${r} = 0.0;
+  ${bounded ? `let from${r} = first_key(row${r}, start);\nlet past${r} = past_key(row${r}, end);` : ""}
+  ${
+      eachTexel((d) => `
+  let q${r}_${d} = textureLoad(qkv, vec2u(q + ${d}u, row${r}), 0) * size.scale;
+  let dy${r}_${d} = textureLoad(dy, vec2u(q + ${d}u, row${r}), 0);
+  delta${r} += dot(dy${r}_${d}, textureLoad(y, vec2u(q + ${d}u, row${r}), 0));
+  var dq${r}_${d} = vec4f();`)
+    }`)
+  }
+  for (var key = ${bounded ? "from0" : "start"}; key < ${bounded ? `past${rows - 1}` : "end"}; key++) {
+    let position = key - start;
+    ${
+    eachTexel((d) => `
+    let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key), 0);
+    let v${d} = textureLoad(qkv, vec2u(v + ${d}u, key), 0);`)
+  }
+    ${
+    eachRow((r) => `
+    {
+      let s = cap_score(${dots(head4, `q${r}_`, "k")});
+      let p = exp(${exponent(bounded, `s - lse${r}`, "key", r)});
+      let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * kept(base${r}, channel + position) - delta${r}) * cap_slope(s);
+      ${eachTexel((d) => `dq${r}_${d} += ds * k${d};`)}
+    }`)
+  }
+  }
+  ${
+    eachRow((r) => `
+  if (first + ${r}u < block.y) {
+    stats[place${r}].y = delta${r};
+    ${eachTexel((d) => `store(row${r} * qkv_width() + q + ${d}u, dq${r}_${d} * size.scale);`)}
+  }`)
+  }
+}
+`;
+}
+
+export function backwardKVCode(form: AttentionForm, rows: number): string {
+  const { head4, bounded, grouped } = form;
+  const eachRow = (line: (r: number) => string) => times(rows, line);
+  const eachTexel = (line: (d: number) => string) => times(head4, line);
+  return `
+@group(0) @binding(3) var stats: texture_2d<f32>;
+${gradientSource}${begin(rows, form, "key_head")}
+  let position = first - start;
+  ${
+    eachRow((r) => `
+  ${bounded ? `let from${r} = first_query(row${r}, start);\nlet past${r} = past_query(row${r}, end);` : ""}
+  ${
+      eachTexel((d) => `
+  let k${r}_${d} = textureLoad(qkv, vec2u(k + ${d}u, row${r}), 0) * size.scale;
+  let v${r}_${d} = textureLoad(qkv, vec2u(v + ${d}u, row${r}), 0);
+  var dk${r}_${d} = vec4f();
+  var dv${r}_${d} = vec4f();`)
+    }`)
+  }
+  ${
+    grouped
+      ? "for (var head = key_head * sharing; head < (key_head + 1u) * sharing; head++) {"
+      : "{\nlet head = key_head;"
+  }
+  let q = head * ${head4}u;
+  let channel = head * 65536u;
+  for (var query = ${bounded ? "from0" : "start"}; query < ${bounded ? `past${rows - 1}` : "end"}; query++) {
+    let stat = textureLoad(stats, vec2u(head, query), 0);
+    let base = (u32(stat.z) << 16u) | u32(stat.w);
+    ${
+    eachTexel((d) => `
+    let q${d} = textureLoad(qkv, vec2u(q + ${d}u, query), 0);
+    let dy${d} = textureLoad(dy, vec2u(q + ${d}u, query), 0);`)
+  }
+    ${
+    eachRow((r) => `
+    {
+      let s = cap_score(${dots(head4, `k${r}_`, "q")});
+      let p = exp(${exponent(bounded, "s - stat.x", "query", r)});
+      let weight = p * kept(base, channel + position + ${r}u);
+      let ds = (weight * (${dots(head4, `v${r}_`, "dy")}) - p * stat.y) * cap_slope(s);
+      ${eachTexel((d) => `dv${r}_${d} += weight * dy${d};`)}
+      ${eachTexel((d) => `dk${r}_${d} += ds * q${d};`)}
+    }`)
+  }
+  }
+  }
+  ${
+    eachRow((r) => `
+  if (first + ${r}u < block.y) {
+    let place = row${r} * qkv_width();
+    ${eachTexel((d) => `store(place + k + ${d}u, dk${r}_${d} * size.scale);`)}
+    ${eachTexel((d) => `store(place + v + ${d}u, dv${r}_${d});`)}
+  }`)
+  }
+}
+`;
+}
