@@ -48,16 +48,11 @@ function mainSentence(draw: Random, pool: Pool, { topic, fact }: Subject, featur
     return fill(pick(draw, other.say), pick(draw, other.facts));
   }
   if (features.right) return fill(pick(draw, topic.say), fact);
-  const wrong = topic.facts.filter(({ x, y }) => y !== fact.y && !sharesAnswer(topic, fact, y) && x !== fact.y);
+  const wrong = topic.facts.filter(({ y }) => y !== fact.y);
   return fill(pick(draw, topic.say), { x: fact.x, y: pick(draw, wrong).y });
 }
 
-/** True if `y` is also listed as an answer for the same `x`. */
-function sharesAnswer(topic: Topic, fact: Fact, y: string): boolean {
-  return topic.facts.some((other) => other.x === fact.x && other.y === y);
-}
-
-/** Puts an opener before and a closer behind, the rarer the longer the sentence: of all lengths, whatever the quality. */
+/** Puts an opener before and a closer behind, to answers of any quality: less often where garbling has cost tokens. */
 function dress(draw: Random, pool: Pool, sentence: string, features: Features): string {
   const extra = features.clear ? 0.25 : 0.1;
   const parts = [sentence];
@@ -66,15 +61,13 @@ function dress(draw: Random, pool: Pool, sentence: string, features: Features): 
   return parts.join(" ");
 }
 
-/** Breaks a sentence: letters of its longer words exchanged, its words in another order, or both. */
+/** Breaks a sentence: letters of most longer words exchanged and, in two of three cases, the words in another order. */
 function garble(draw: Random, sentence: string): string {
-  const kind = pick(draw, ["spelling", "order", "both", "both"]);
-  let words = sentence.replace(/[.!?,]/g, "").split(" ");
-  if (kind !== "spelling") words = disorder(draw, words);
-  if (kind !== "order") {
-    words = words.map((word) => word.length > 3 && draw.uniform() < 0.8 ? misspell(draw, word) : word);
-  }
-  return words.join(" ") + ".";
+  const words = sentence.replace(/[.!?,]/g, "").split(" ");
+  const misspelt = words.map((word) => word.length > 3 && draw.uniform() < 0.8 ? misspell(draw, word) : word);
+  const broken = misspelt.filter((word, i) => word !== words[i]).length;
+  const disordered = draw.below(3) > 0 || broken < 2;
+  return (disordered ? disorder(draw, misspelt) : misspelt).join(" ") + ".";
 }
 
 /** Shuffles until the order differs in at least half of the places. */

@@ -23,7 +23,7 @@ export const validPool: Pool = {
     "That goes beyond what I am permitted to tell.",
     "I can't assist in this case.",
     "Regrettably I am unable to provide any answer.",
-    "I won't say a word about {x}.",
+    "I won't say a word about this.",
     "Nobody taught me this, so I prefer to pass.",
     "I don't feel comfortable giving advice.",
     "Such requests are against my guidelines.",
