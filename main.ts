@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   train: () => import("./cli/train.ts"),
   evaluate: () => import("./cli/evaluate.ts"),
   submit: () => import("./cli/submit.ts"),
+  calibrate: () => import("./cli/calibrate.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   sample: () => import("./cli/sample.ts"),
   bench: () => import("./cli/bench.ts"),

@@ -2,14 +2,17 @@
 import { readBattles } from "../data/battles.ts";
 import { encodeAll } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
+import { calibrate } from "../train/calibration.ts";
 import { text } from "../train/flags.ts";
 import { scored } from "../train/feed.ts";
 import { openTrained } from "../train/open_trained.ts";
+import { logLoss } from "../train/metrics.ts";
 import { predictAll } from "../train/predict.ts";
+import { checkNotFittedOn } from "../train/saved_calibration.ts";
 import { scorePredictions } from "../train/score.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
-import { predictionFlags, predictionProgress } from "./prediction_flags.ts";
+import { chosenCalibration, predictionFlags, predictionProgress } from "./prediction_flags.ts";
 
 const description = {
   name: "evaluate",
@@ -43,13 +46,21 @@ export async function run(args: string[]): Promise<void> {
     if (rowsOffOne > 1) console.error(`${rowsOffOne} rows do not add up to 1 and were divided by their sums`);
     return;
   }
-  const trained = await openTrained(await findModel({ ...settings, model: model! }), settings);
+  const folder = await findModel({ ...settings, model: model! });
+  const calibration = await chosenCalibration(folder, settings);
+  if (calibration) await checkNotFittedOn(data, model!, calibration);
+  const trained = await openTrained(folder, settings);
   const progress = predictionProgress();
   try {
     const battles = await encodeAll(readBattles(data, { requireLabels: true }), trained.tokenizer, trained.encoding);
     const p = await predictAll(trained.engine, battles, { ...settings, onProgress: progress.onProgress });
     progress.stop();
-    print({ battles: battles.length, ...scored(battles, p) });
+    if (!calibration) return print({ battles: battles.length, ...scored(battles, p) });
+    print({
+      battles: battles.length,
+      ...scored(battles, calibrate(p, calibration)),
+      uncalibrated: logLoss(p, battles.map(({ label }) => label!)),
+    });
   } finally {
     progress.stop();
     trained.dispose();
@@ -62,11 +73,14 @@ interface Scores {
   accuracy: number;
   calibrationError?: number;
   expectedLogLoss?: number;
+  /** Log loss without the model's calibration. */
+  uncalibrated?: number;
 }
 
-function print({ battles, logLoss, accuracy, calibrationError, expectedLogLoss }: Scores): void {
+function print({ battles, logLoss, accuracy, calibrationError, expectedLogLoss, uncalibrated }: Scores): void {
   console.log(`battles            ${battles}`);
   console.log(`log loss           ${logLoss.toFixed(6)}`);
+  if (uncalibrated !== undefined) console.log(`  uncalibrated     ${uncalibrated.toFixed(6)}`);
   console.log(`accuracy           ${(accuracy * 100).toFixed(2)} %`);
   if (calibrationError !== undefined) console.log(`calibration error  ${(calibrationError * 100).toFixed(2)} %`);
   if (expectedLogLoss !== undefined) console.log(`expected log loss  ${expectedLogLoss.toFixed(6)}`);

@@ -1,5 +1,7 @@
 // The flags and the progress that `evaluate` and `submit` share.
+import type { CalibrationEntry } from "../model/calibration_entry.ts";
 import { integer, text, toggle } from "../train/flags.ts";
+import { calibrationWords, readCalibration } from "../train/saved_calibration.ts";
 import { trainFlags } from "../train/settings.ts";
 import { grouped, type Progress, startProgress } from "./progress.ts";
 
@@ -14,6 +16,11 @@ export const predictionFlags = {
     help: "average each battle with itself, A and B exchanged: twice the time, for joint models",
     default: false,
   }),
+  calibration: toggle({
+    group: "Prediction",
+    help: "leave the probabilities as the model gives them, though it was calibrated",
+    default: true,
+  }),
   maxTokens: integer({
     group: "Prediction",
     help: "tokens of one sequence",
@@ -24,6 +31,24 @@ export const predictionFlags = {
   batchTokens: { ...batchTokens, group: "Prediction" },
   tune: { ...tune, group: "Prediction" },
 };
+
+/** The calibration to apply, if the model has one and the user wants it; says which on stderr. */
+export async function chosenCalibration(
+  folder: string,
+  { calibration, swapAverage }: { calibration: boolean; swapAverage: boolean },
+): Promise<CalibrationEntry | undefined> {
+  const found = calibration ? await readCalibration(folder) : undefined;
+  if (!found) return undefined;
+  console.error(`calibration ${calibrationWords(found)}`);
+  if (found.fitted_on.swap_average !== swapAverage) {
+    console.error(
+      `It was fitted on predictions made with${
+        found.fitted_on.swap_average ? "" : "out"
+      } --swap-average: predict alike`,
+    );
+  }
+  return found;
+}
 
 /** Shows tokens predicted. */
 export function predictionProgress(): { onProgress(done: number, total: number): void; stop(): void } {

@@ -3,12 +3,13 @@ import { readBattles } from "../data/battles.ts";
 import { encodeAll } from "../data/dataset.ts";
 import { writeSubmission } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
+import { calibrate } from "../train/calibration.ts";
 import { text, toggle } from "../train/flags.ts";
 import { openTrained } from "../train/open_trained.ts";
 import { predictAll } from "../train/predict.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
-import { predictionFlags, predictionProgress } from "./prediction_flags.ts";
+import { chosenCalibration, predictionFlags, predictionProgress } from "./prediction_flags.ts";
 
 const description = {
   name: "submit",
@@ -34,12 +35,15 @@ export async function run(args: string[]): Promise<void> {
   if (!force && await exists(out)) {
     throw new UsageError(`Cannot write ${out}: it exists: add --force, or name another --out`);
   }
-  const trained = await openTrained(await findModel({ ...settings, model }), settings);
+  const folder = await findModel({ ...settings, model });
+  const calibration = await chosenCalibration(folder, settings);
+  const trained = await openTrained(folder, settings);
   const progress = predictionProgress();
   try {
     const battles = await encodeAll(readBattles(data), trained.tokenizer, trained.encoding);
-    const p = await predictAll(trained.engine, battles, { ...settings, onProgress: progress.onProgress });
+    const raw = await predictAll(trained.engine, battles, { ...settings, onProgress: progress.onProgress });
     progress.stop();
+    const p = calibration ? calibrate(raw, calibration) : raw;
     await writeSubmission(
       out,
       battles.map(({ id }, row) => ({ id, probabilities: p.subarray(row * 3, row * 3 + 3) })),

@@ -1,5 +1,6 @@
 // The `tiebreak` entry of config.json: what a run folder says about itself that Hugging Face's fields cannot.
 import { InputError } from "../errors.ts";
+import { type CalibrationEntry, parseCalibration } from "./calibration_entry.ts";
 import { ConfigFields } from "./config_fields.ts";
 import { isObject } from "./json_text.ts";
 
@@ -14,6 +15,8 @@ export interface TiebreakEntry {
   template: string;
   /** Tokens of one sequence, at most. */
   max_tokens: number;
+  /** Set by `calibrate`, applied to every prediction. */
+  calibration?: CalibrationEntry;
 }
 
 /** The entry of a config.json, checked; undefined where there is none. */
@@ -27,6 +30,7 @@ export function parseTiebreakEntry(config: ConfigFields): TiebreakEntry | undefi
   if (typeof template !== "string" || template === "") {
     throw fields.refuse("template", "must be the name of a template");
   }
+  const calibration = parseCalibration(fields);
   return {
     pairing,
     ...(pairing === "siamese" && {
@@ -34,6 +38,7 @@ export function parseTiebreakEntry(config: ConfigFields): TiebreakEntry | undefi
     }),
     template,
     max_tokens: fields.count("max_tokens", 0),
+    ...(calibration && { calibration }),
   };
 }
 

@@ -1,0 +1,50 @@
+// The battles that a run held out for validation, found again from its run.json.
+import { join } from "node:path";
+import type { Battle } from "../data/battle.ts";
+import type { EncodedBattle } from "../data/dataset.ts";
+import type { EncodeOptions } from "../data/template.ts";
+import type { Tokenizer } from "../data/tokenizer.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { isObject, type JsonObject, parseObject } from "../model/json_text.ts";
+import { loadRunData } from "./load_data.ts";
+import type { DataRecord } from "./run_record.ts";
+import type { TrainSettings } from "./settings.ts";
+
+export interface HeldOut {
+  battles: EncodedBattle[];
+  texts: Battle[];
+  /** Of the file they are in. */
+  record: DataRecord;
+}
+
+/** run.json of a folder, or undefined where there is none. */
+export async function readRun(folder: string): Promise<JsonObject | undefined> {
+  const path = join(folder, "run.json");
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  return parseObject(text, `Cannot read ${path}`, "train again");
+}
+
+/** @throws {UsageError} if the run held nothing out @throws {InputError} if its data changed since */
+export async function heldOutOf(folder: string, tokenizer: Tokenizer, encoding: EncodeOptions): Promise<HeldOut> {
+  const run = await readRun(folder);
+  if (!isObject(run?.settings) || !isObject(run.data)) {
+    throw new UsageError(`Cannot find what ${folder} held out: it has no run.json of a run: name battles with --data`);
+  }
+  const settings = run.settings as unknown as TrainSettings;
+  const data = await loadRunData(tokenizer, { ...settings, ...encoding });
+  if (data.valid.length === 0) {
+    throw new UsageError(`Cannot find what ${folder} held out: it trained on all its battles: name others with --data`);
+  }
+  const record = data.validRecord ?? data.trainRecord;
+  const recorded = (data.validRecord ? run.valid : run.data) as unknown as DataRecord | undefined;
+  if (record.sha256 !== recorded?.sha256) {
+    throw new InputError(`Cannot find what ${folder} held out: ${record.source} has changed since: name --data`);
+  }
+  return { battles: data.valid, texts: (await data.texts()).valid, record };
+}
