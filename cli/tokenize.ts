@@ -2,6 +2,7 @@
 import { readBattles } from "../data/battles.ts";
 import { encodeAll, tokensLine, writeTokens } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
+import { architectureOf } from "../model/registry.ts";
 import { text } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
@@ -40,7 +41,7 @@ export async function run(args: string[]): Promise<void> {
   if (settings.data === undefined) throw new UsageError("Cannot tokenize without battles: name a file with --data");
   const folder = await findModel(settings);
   const { config, tokenizer, template } = await readModelFolder(folder);
-  const pairing = settings.pairing ?? config.tiebreak?.pairing ?? "siamese";
+  const pairing = settings.pairing ?? config.tiebreak?.pairing ?? architectureOf(config).pairing;
   const asked = settings.maxTokens ?? config.tiebreak?.max_tokens;
   const options = {
     pairing,

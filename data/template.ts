@@ -1,9 +1,10 @@
 // The template of each architecture: how prompt, A and B become tokens. docs/formats.md shows them with examples.
 //
-// bert   joint     [CLS] prompt [SEP] A [SEP] B [SEP]    types 0 for prompt and A with their marks, 1 for B and its mark
-//        siamese   [CLS] prompt [SEP] response [SEP]     types 0 for the prompt and its marks, 1 for response and its mark
+// bert     joint     [CLS] prompt [SEP] A [SEP] B [SEP]    types 0 for prompt and A with their marks, 1 for B and its mark
+//          siamese   [CLS] prompt [SEP] response [SEP]     types 0 for the prompt and its marks, 1 for response and its mark
+// decoder  headings in plain text between the parts, see below; types all 0
 //
-// The turns of a part are joined by a line end, so the siamese form is what Hugging Face's
+// The turns of a part are joined by a line end, so BERT's siamese form is what Hugging Face's
 // tokenizer("\n".join(prompt), "\n".join(response)) gives, special tokens in users' text split.
 import { InputError, UsageError } from "../errors.ts";
 import type { Battle } from "./battle.ts";
@@ -25,16 +26,22 @@ export interface Sequence {
 /** How parts become one sequence; `parts` are the prompt and one answer, or the prompt and both. */
 export interface Template {
   name: string;
-  /** Special tokens round `parts` parts. */
-  marks(parts: number): number;
+  /** Tokens round `parts` parts: special ones and headings. */
+  marks(tokenizer: Tokenizer, parts: number): number;
   /** Lays out parts that fit. */
   lay(tokenizer: Tokenizer, parts: readonly number[][]): Omit<Sequence, "side">;
 }
 
-const bert: Template = {
+/** BERT's form, by its own special tokens. */
+export const bertTemplate: Template = {
   name: "bert",
-  marks: (parts) => parts + 1,
+  marks: (_, parts) => parts + 1,
   lay({ clsId, sepId }, parts) {
+    if (clsId === undefined || sepId === undefined) {
+      throw new InputError(
+        "Cannot lay out BERT's form: the tokenizer has no [CLS] and [SEP]: take the tokenizer files of the model's own folder",
+      );
+    }
     let ids = [clsId];
     const types = [0], starts: number[] = [];
     for (const [index, part] of parts.entries()) {
@@ -47,18 +54,31 @@ const bert: Template = {
   },
 };
 
-/** model_type of config.json -> its template. A new architecture adds its line here. */
-const templates = new Map<string, Template>([["bert", bert]]);
+/** What decoders read before each part, and after the last one when both answers stand in one sequence. */
+const headings = {
+  joint: { before: ["### Prompt\n", "\n\n### Response A\n", "\n\n### Response B\n"], end: "\n\n### Better response:" },
+  siamese: { before: ["### Prompt\n", "\n\n### Response\n"], end: "" },
+};
 
-/** The template of an architecture. @throws {InputError} if there is none */
-export function templateFor(modelType: string): Template {
-  const template = templates.get(modelType);
-  if (template) return template;
-  throw new InputError(
-    `Cannot turn battles into tokens: no template for model_type ${JSON.stringify(modelType)}: use ${
-      [...templates.keys()].join(" or ")
-    }`,
-  );
+/** Plain text throughout: no special token but the one the tokenizer itself puts first (Llama's <s>), so that no model's chat
+ *  form is taken for granted and the last token, which the classifier reads, is never one of padding. */
+export const decoderTemplate: Template = {
+  name: "decoder",
+  marks: (tokenizer, parts) => layPlain(tokenizer, Array.from({ length: parts }, () => [])).inputIds.length,
+  lay: layPlain,
+};
+
+function layPlain(tokenizer: Tokenizer, parts: readonly number[][]): Omit<Sequence, "side"> {
+  const { before, end } = parts.length === 3 ? headings.joint : headings.siamese;
+  let ids = [...tokenizer.startIds];
+  const starts: number[] = [];
+  for (const [index, part] of parts.entries()) {
+    ids = ids.concat(tokenizer.encodeText(before[index]));
+    starts.push(ids.length);
+    ids = ids.concat(part);
+  }
+  if (end !== "") ids = ids.concat(tokenizer.encodeText(end));
+  return { inputIds: Uint32Array.from(ids), tokenTypeIds: new Uint8Array(ids.length), answerStarts: starts.slice(1) };
 }
 
 export interface EncodeOptions {
@@ -72,14 +92,12 @@ export interface EncodeOptions {
 /** The sequences of a battle: [ab] when joint, [a, b] when siamese. A sequence that is too long is cut as truncation.ts
  *  says. @throws {UsageError} if `maxTokens` leaves less than one token for each part */
 export function encodeBattle(tokenizer: Tokenizer, battle: Battle, options: EncodeOptions): Sequence[] {
-  const { pairing, maxTokens, template = bert } = options;
+  const { pairing, maxTokens, template = bertTemplate } = options;
   const parts = pairing === "joint" ? 3 : 2;
-  const budget = maxTokens - template.marks(parts);
+  const marks = template.marks(tokenizer, parts), budget = maxTokens - marks;
   if (!(budget >= parts)) {
     throw new UsageError(
-      `Cannot use --max-tokens ${maxTokens}: ${pairing} sequences need ${
-        template.marks(parts) + parts
-      } or more: raise it`,
+      `Cannot use --max-tokens ${maxTokens}: ${pairing} sequences need ${marks + parts} or more: raise it`,
     );
   }
   const [prompt, a, b] = [battle.prompt, battle.responseA, battle.responseB].map((turns) =>

@@ -8,9 +8,12 @@ import { type BertNormalizerConfig, normalizeBertText, splitBertWords } from "./
 export interface Tokenizer {
   /** Ids of a text without special tokens. What looks like one ("[SEP]") is text; a lone surrogate is read as U+FFFD. */
   encodeText(text: string): number[];
-  clsId: number;
-  sepId: number;
-  padId: number;
+  /** What the tokenizer itself puts before a text: [CLS], Llama's <s>, nothing for many. */
+  startIds: readonly number[];
+  /** BERT's marks; a BPE tokenizer has none. */
+  clsId?: number;
+  sepId?: number;
+  padId?: number;
   /** Highest id + 1; the model's embedding must have that many rows. */
   vocabSize: number;
 }
@@ -21,10 +24,21 @@ interface AddedToken {
   special: boolean;
 }
 
+/** Every beginning of a sequence that a post_processor may ask for. */
+interface PostProcessor {
+  type: string;
+  single?: { SpecialToken?: { id: string } }[];
+  special_tokens?: Record<string, { ids: number[] }>;
+  /** Of BertProcessing and RobertaProcessing: the token and its id. */
+  cls?: [string, number];
+  processors?: PostProcessor[];
+}
+
 interface TokenizerJson {
-  model: { type: string; vocab: Record<string, number>; unk_token: string };
+  model: { type: string; vocab: Record<string, number>; unk_token?: string | null; merges?: unknown };
   normalizer: (BertNormalizerConfig & { type: string }) | null;
   pre_tokenizer: { type: string } | null;
+  post_processor?: PostProcessor | null;
   added_tokens: AddedToken[];
 }
 
@@ -55,6 +69,14 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
   } catch (error) {
     throw new InputError(`Cannot load ${path}: ${(error as Error).message.split("\n")[0]}: ${advice}`);
   }
+  const common = {
+    startIds: startIds(json.post_processor),
+    vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
+  };
+  if (json.model.type === "BPE") {
+    return { ...common, encodeText: (text) => hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids };
+  }
+
   const normalizer = json.normalizer;
   if (normalizer?.type === "BertNormalizer") {
     hub.normalizer = ((text: string) => normalizeBertText(text, normalizer)) as unknown as typeof hub.normalizer;
@@ -93,8 +115,17 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
     clsId: special("cls", "[CLS]"),
     sepId: special("sep", "[SEP]"),
     padId: special("pad", "[PAD]"),
-    vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
+    ...common,
   };
+}
+
+/** The special tokens that stand before the text in the form for single texts. */
+function startIds(post: PostProcessor | null | undefined): number[] {
+  if (!post) return [];
+  if (post.type === "Sequence") return (post.processors ?? []).flatMap(startIds);
+  if (post.cls) return [post.cls[1]];
+  const single = post.single ?? [], text = single.findIndex((item) => !item.SpecialToken);
+  return single.slice(0, text).flatMap(({ SpecialToken }) => post.special_tokens?.[SpecialToken!.id]?.ids ?? []);
 }
 
 /** Highest id of a piece + 1. */
@@ -105,18 +136,30 @@ function vocabularySize(json: TokenizerJson): number {
 function checkVocabulary({ model }: TokenizerJson, path: string): void {
   const refuse = (what: string) => new InputError(`Cannot load ${path}: ${what}: ${advice}`);
   if (typeof model !== "object" || model === null) throw refuse("model is missing");
-  if (model.type !== "WordPiece") {
+  if (model.type !== "WordPiece" && model.type !== "BPE") {
     throw new InputError(
       `Cannot load ${path}: model.type is ${
         JSON.stringify(model.type)
-      }, must be "WordPiece": use a model of the BERT family`,
+      }, must be "WordPiece" or "BPE": use another model`,
     );
   }
   const { vocab } = model;
   if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) throw refuse("model.vocab is no object");
   const wrong = Object.entries(vocab).find(([, id]) => !Number.isInteger(id) || id < 0 || id >= highestId);
   if (wrong) throw refuse(`model.vocab gives ${JSON.stringify(wrong[0])} the id ${JSON.stringify(wrong[1])}`);
-  if (vocab[model.unk_token] === undefined) throw refuse("model.unk_token is not in model.vocab");
+  // Byte-level BPE has a piece for every byte and so no token for the unknown.
+  const isOptional = model.type === "BPE" && (model.unk_token ?? undefined) === undefined;
+  if (!isOptional && vocab[model.unk_token!] === undefined) throw refuse("model.unk_token is not in model.vocab");
+  if (model.type === "BPE" && !isMergeList(model.merges)) throw refuse("model.merges is no list of pairs");
+}
+
+/** Pairs of pieces, in the older form with a space between them. */
+function isMergeList(merges: unknown): boolean {
+  const isPair = (merge: unknown) =>
+    typeof merge === "string"
+      ? merge.indexOf(" ") > 0
+      : Array.isArray(merge) && merge.length === 2 && merge.every((piece) => typeof piece === "string");
+  return Array.isArray(merges) && merges.every(isPair);
 }
 
 function checkAddedTokens(json: TokenizerJson, path: string): AddedToken[] {

@@ -1,16 +1,18 @@
-// BERT: embeddings and a stack of post-norm blocks over packed sequences; Devlin et al. 2019.
-// Mirrors BertModel of transformers' models/bert/modeling_bert.py, weights by their checkpoint names.
+// BERT: embeddings and a stack of post-norm blocks over packed sequences, pooler and classifier; Devlin et al. 2019.
+// Mirrors BertModel and BertForSequenceClassification of transformers' modeling_bert.py, weights by their checkpoint names.
+import { bertTemplate } from "../data/template.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { attention } from "../kernels/attention.ts";
 import { add, dropout } from "../kernels/add.ts";
 import { embed } from "../kernels/embedding.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
 import { linear } from "../kernels/linear.ts";
+import { pool } from "../kernels/pool.ts";
+import { tanh } from "../kernels/tanh.ts";
 import { type Tape } from "../kernels/tape.ts";
-import { type BertConfig, geluForm } from "./bert_config.ts";
-import { type DropoutRates, type DropoutSites } from "./dropout_sites.ts";
-import { type ModelInputs } from "./inputs.ts";
-import { type Parameters, type ParameterSpec } from "./parameters.ts";
+import { type Architecture, type RecordOptions } from "./architecture.ts";
+import { type BertConfig, geluForm, parseBertConfig } from "./bert_config.ts";
+import { type ParameterSpec } from "./parameters.ts";
 
 /** Every parameter of the backbone, without the pooler, which belongs to the joint head. */
 export function bertParameters(config: BertConfig, trainable: boolean): ParameterSpec[] {
@@ -56,12 +58,8 @@ export function bertParameters(config: BertConfig, trainable: boolean): Paramete
   return specs;
 }
 
-export interface BertOptions {
+interface BertOptions extends RecordOptions {
   config: BertConfig;
-  parameters: Parameters;
-  inputs: ModelInputs;
-  /** Dropout sites and rates; absent while predicting. */
-  dropout?: { sites: DropoutSites; rates: DropoutRates };
 }
 
 /** Last hidden states [T, W] of a packed batch. */
@@ -96,3 +94,34 @@ export function bert(tape: Tape, { config, parameters: w, inputs, dropout: drop 
   }
   return x;
 }
+
+/** The pooler, a dense layer with tanh on the first token, and the classifier. */
+function bertHeadParameters({ hidden_size: W }: BertConfig): ParameterSpec[] {
+  const dense = (prefix: string, outputs: number): ParameterSpec[] => [
+    { name: `${prefix}.weight`, shape: [outputs, W], decay: true, trainable: true },
+    { name: `${prefix}.bias`, shape: [outputs], decay: false, trainable: true },
+  ];
+  return [...dense("pooler.dense", W), ...dense("classifier", 3)];
+}
+
+function bertLogits(tape: Tape, hidden: Tensor, { parameters: w, inputs, dropout: drop }: BertOptions): Tensor {
+  const first = pool(tape, hidden, { mode: "first", starts: inputs.starts });
+  const pooled = tanh(tape, linear(tape, first, w.linear("pooler.dense")));
+  return linear(tape, dropout(tape, pooled, drop?.sites.segment(drop.rates.classifier)), w.linear("classifier"));
+}
+
+export const bertArchitecture: Architecture = {
+  parse: parseBertConfig,
+  dropout: (config: BertConfig) => ({
+    hidden: config.hidden_dropout_prob,
+    attention: config.attention_probs_dropout_prob,
+    classifier: config.classifier_dropout,
+  }),
+  parameters: bertParameters,
+  record: bert,
+  joint: { parameters: bertHeadParameters, record: bertLogits, outside: ["classifier."] },
+  pairing: "siamese",
+  template: bertTemplate,
+  classes: { backbone: "BertModel", joint: "BertForSequenceClassification" },
+  prefix: "bert.",
+};

@@ -1,9 +1,10 @@
-// config.json -> a checked configuration: one parse function per model_type, all in the registry below.
+// config.json -> a checked configuration: the fields that all models have, and the architecture's own by the registry.
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
-import { type BertConfig, parseBertConfig } from "./bert_config.ts";
+import { type FamilyConfig } from "./architecture.ts";
 import { ConfigFields } from "./config_fields.ts";
 import { type JsonObject, parseObject } from "./json_text.ts";
+import { findArchitecture, modelTypes } from "./registry.ts";
 import { parseTiebreakEntry, type TiebreakEntry } from "./tiebreak_entry.ts";
 
 /** What every family's configuration has beside its own fields. */
@@ -17,16 +18,11 @@ export interface CommonConfig {
   raw: JsonObject;
 }
 
-/** Grows into a union as families are added. */
-export type ModelConfig = BertConfig & CommonConfig;
+/** A checked configuration: what all families have; each family's own fields are read by its architecture. */
+export type ModelConfig = FamilyConfig & CommonConfig;
 
 /** Far above any classifier, far below what memory holds. */
 const maxLabels = 1_000_000;
-
-/** model_type -> its parser. A new architecture adds its line here. */
-const families = new Map<string, (fields: ConfigFields) => BertConfig>([
-  ["bert", parseBertConfig],
-]);
 
 /** Reads and checks `config.json` of a model's folder. @throws {InputError} with the field */
 export async function readConfig(folder: string): Promise<ModelConfig> {
@@ -45,12 +41,11 @@ export async function readConfig(folder: string): Promise<ModelConfig> {
 export function parseConfig(text: string, path: string): ModelConfig {
   const raw = parseObject(text, `Cannot read ${path}`, "get the file again");
   const fields = new ConfigFields(path, raw);
-  const type = fields.get("model_type");
-  const parse = typeof type === "string" ? families.get(type) : undefined;
-  if (!parse) {
-    throw fields.refuse("model_type", `must be one of ${[...families.keys()].join(", ")}`, "use another model");
+  const architecture = findArchitecture(fields.get("model_type"));
+  if (!architecture) {
+    throw fields.refuse("model_type", `must be one of ${modelTypes.join(", ")}`, "use another model");
   }
-  const family = parse(fields);
+  const family = architecture.parse(fields);
   const id2label = parseLabels(fields);
   const tiebreak = parseTiebreakEntry(fields);
   return { ...family, num_labels: Object.keys(id2label).length, id2label, ...(tiebreak && { tiebreak }), raw };

@@ -3,10 +3,13 @@
 import { join, resolve } from "node:path";
 import { ShapeError } from "../errors.ts";
 import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
+import { isOutside } from "./architecture.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FloatDtype } from "./float_formats.ts";
 import type { JsonObject } from "./json_text.ts";
+import { architectureOf } from "./registry.ts";
 import { type TensorSource, writeSafetensors } from "./safetensors_write.ts";
+import { paddingToken } from "./padding_token.ts";
 import type { TiebreakEntry } from "./tiebreak_entry.ts";
 import { canonicalName, headFile, weightsFile } from "./weights.ts";
 
@@ -25,11 +28,6 @@ export const tokenizerFiles = [
 
 /** Names of the three outcomes, in the order of the logits: Kaggle's column names. */
 export const outcomeLabels = ["winner_model_a", "winner_model_b", "winner_tie"] as const;
-
-/** model_type -> class names, and the prefix of the backbone's tensors inside the joint class. */
-const architectures = new Map([
-  ["bert", { backbone: "BertModel", joint: "BertForSequenceClassification", prefix: "bert." }],
-]);
 
 /** How Hugging Face names the dtypes. */
 const torchDtypes: Record<FloatDtype, string> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
@@ -61,10 +59,10 @@ export async function exportModel(model: ModelExport): Promise<void> {
     );
   }
   if (!isSiamese) checkClassifier(backbone, config, folder);
-  const { prefix } = architectureOf(config);
+  const architecture = architectureOf(config), { prefix } = architecture;
   const named = backbone.map((tensor) => {
-    const name = canonicalName(tensor.name);
-    return { ...tensor, name: isSiamese || name.startsWith("classifier.") ? name : prefix + name };
+    const name = canonicalName(tensor.name, prefix);
+    return { ...tensor, name: isSiamese || isOutside(architecture, name) ? name : prefix + name };
   });
   const metadata = { format: "pt" };
   await writeSafetensors(join(folder, weightsFile), named, { dtype, metadata });
@@ -72,15 +70,14 @@ export async function exportModel(model: ModelExport): Promise<void> {
   if (isSiamese) await writeSafetensors(join(folder, headFile), head, { metadata });
   else await removeIfThere(join(folder, headFile));
   await copyTokenizer(source, folder);
-  await writeTextAtomically(
-    join(folder, "config.json"),
-    JSON.stringify(exportedConfig(config, entry, dtype), null, 2) + "\n",
-  );
+  const exported = exportedConfig(config, entry, dtype);
+  if (!isSiamese && architecture.joint.readsLastToken) exported.pad_token_id = await paddingToken(folder, config);
+  await writeTextAtomically(join(folder, "config.json"), JSON.stringify(exported, null, 2) + "\n");
 }
 
 /** The source's config.json with our labels, class and `tiebreak` entry; all other fields stay. */
 export function exportedConfig(config: ModelConfig, entry: TiebreakEntry, dtype: FloatDtype): JsonObject {
-  const { backbone, joint } = architectureOf(config);
+  const { backbone, joint } = architectureOf(config).classes;
   // num_labels would contradict id2label, torch_dtype is the older name of dtype.
   const { num_labels: _labels, torch_dtype: _dtype, ...kept } = config.raw;
   return {
@@ -94,20 +91,10 @@ export function exportedConfig(config: ModelConfig, entry: TiebreakEntry, dtype:
   };
 }
 
-function architectureOf(config: ModelConfig) {
-  const architecture = architectures.get(config.model_type);
-  if (!architecture) {
-    throw new ShapeError(`Cannot export a model of type "${config.model_type}": no layout is known for it`);
-  }
-  return architecture;
-}
-
 function checkClassifier(tensors: TensorSource[], config: ModelConfig, folder: string): void {
-  const wanted = {
-    "classifier.weight": [outcomeLabels.length, config.hidden_size],
-    "classifier.bias": [outcomeLabels.length],
-  };
-  for (const [name, shape] of Object.entries(wanted)) {
+  const architecture = architectureOf(config);
+  const wanted = architecture.joint.parameters(config).filter(({ name }) => isOutside(architecture, name));
+  for (const { name, shape } of wanted) {
     const found = tensors.find((tensor) => tensor.name === name)?.shape;
     if (found?.join() !== shape.join()) {
       throw new ShapeError(

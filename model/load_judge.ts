@@ -3,8 +3,10 @@ import { InputError } from "../errors.ts";
 import { Random } from "../data/random.ts";
 import { checkPairing } from "./tiebreak_entry.ts";
 import { type ModelConfig } from "./config.ts";
+import { isOutside } from "./architecture.ts";
 import { headParameters, type JudgeShape } from "./judge.ts";
 import { type Parameters, type ParameterSpec } from "./parameters.ts";
+import { architectureOf } from "./registry.ts";
 import { canonicalNames, headFile, openHead, openWeights, type Weights } from "./weights.ts";
 
 /** A tensor by its checkpoint name. */
@@ -34,11 +36,12 @@ export async function loadJudge(
   seed: number,
 ): Promise<LoadedJudge> {
   checkPairing(folder, shape.config, shape.pairing);
+  const architecture = architectureOf(shape.config);
   const weights = await openWeights(folder);
   const isRun = shape.config.tiebreak?.pairing === "siamese" && shape.pairing === "siamese";
   const head = isRun ? await openHead(folder) : undefined;
   try {
-    const stored = canonicalNames(weights);
+    const stored = canonicalNames(weights, architecture.prefix);
     const ours = new Set(headParameters(shape).map(({ name }) => name));
     const initialised: string[] = [];
     const random = new Random(seed);
@@ -47,7 +50,9 @@ export async function loadJudge(
         const found = head.tensors.get(spec.name);
         checkShape(`${folder}/${headFile}`, spec, found?.shape);
         parameters.write(spec.name, await head.readF32(spec.name));
-      } else if (isThere(weights, stored, spec, ours.has(spec.name))) {
+      } else if (
+        isThere(weights, stored, spec, { isHead: ours.has(spec.name), isOutside: isOutside(architecture, spec.name) })
+      ) {
         parameters.write(spec.name, await weights.readF32(stored.get(spec.name)!));
       } else {
         initialised.push(spec.name);
@@ -56,9 +61,11 @@ export async function loadJudge(
     }
     const unused: NamedTensor[] = [];
     if (shape.pairing === "siamese") {
-      for (const name of ["pooler.dense.weight", "pooler.dense.bias"]) {
+      for (const { name } of architecture.joint.parameters(shape.config)) {
         const at = stored.get(name);
-        if (at) unused.push({ name, shape: [...weights.shape(at)], data: await weights.readF32(at) });
+        if (at && !isOutside(architecture, name)) {
+          unused.push({ name, shape: [...weights.shape(at)], data: await weights.readF32(at) });
+        }
       }
     }
     return { unused, initialised };
@@ -69,7 +76,12 @@ export async function loadJudge(
 }
 
 /** Whether the checkpoint holds the parameter; a head's may be absent, or a classifier made for another task. */
-function isThere(weights: Weights, stored: Map<string, string>, spec: ParameterSpec, isHead: boolean): boolean {
+function isThere(
+  weights: Weights,
+  stored: Map<string, string>,
+  spec: ParameterSpec,
+  { isHead, isOutside }: { isHead: boolean; isOutside: boolean },
+): boolean {
   const at = stored.get(spec.name);
   if (at === undefined) {
     if (isHead) return false;
@@ -77,7 +89,7 @@ function isThere(weights: Weights, stored: Map<string, string>, spec: ParameterS
       `Cannot load ${weights.path}: tensor "${spec.name}" is missing: use a checkpoint of the class config.json names`,
     );
   }
-  if (spec.name.startsWith("classifier.") && weights.shape(at).join() !== spec.shape.join()) return false;
+  if (isOutside && weights.shape(at).join() !== spec.shape.join()) return false;
   checkShape(weights.path, spec, weights.shape(at));
   return true;
 }

@@ -139,18 +139,16 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The name without the backbone's prefix, and in today's spelling: early BERTs call LayerNorm's gain gamma, its bias beta. */
-export function canonicalName(stored: string): string {
-  return stored.replace(/^bert\./, "").replace(/\bLayerNorm\.gamma$/, "LayerNorm.weight").replace(
-    /\bLayerNorm\.beta$/,
-    "LayerNorm.bias",
-  );
+export function canonicalName(stored: string, prefix: string): string {
+  const name = stored.startsWith(prefix) ? stored.slice(prefix.length) : stored;
+  return name.replace(/\bLayerNorm\.gamma$/, "LayerNorm.weight").replace(/\bLayerNorm\.beta$/, "LayerNorm.bias");
 }
 
 /** Canonical name -> stored name. @throws {InputError} where two stored names mean the same tensor */
-export function canonicalNames(weights: Weights): Map<string, string> {
+export function canonicalNames(weights: Weights, prefix: string): Map<string, string> {
   const stored = new Map<string, string>();
   for (const name of weights.names()) {
-    const canonical = canonicalName(name), earlier = stored.get(canonical);
+    const canonical = canonicalName(name, prefix), earlier = stored.get(canonical);
     if (earlier !== undefined) {
       throw new InputError(
         `Cannot read ${weights.path}: "${earlier}" and "${name}" name the same tensor: remove one of them`,

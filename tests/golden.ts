@@ -45,6 +45,8 @@ export interface StoredGradient {
 
 export interface Golden extends GoldenResults {
   name: string;
+  /** `model_type` of its config.json. */
+  modelType: string;
   /** Holds config.json and model.safetensors (tiny cases), head.safetensors (siamese, and MiniLM's joint classifier). */
   folder: string;
   why: string;
@@ -75,7 +77,9 @@ export interface Golden extends GoldenResults {
  *  gradient share 0.015, losses 4e-6, final logits 1e-5. */
 export const tightLimits = { logits: 2e-5, gradientShare: 0.2, losses: 5e-5, finalLogits: 1e-4 };
 
-export const tinyGoldens = ["bert_odd", "bert_one_layer", "bert_long", "bert_tiles", "bert_wide_heads"];
+export const tinyGoldens = [
+  ...["odd", "one_layer", "long", "tiles", "wide_heads"].map((name) => `bert_${name}`),
+];
 
 /** Reads `tests/goldens/<name>/`. */
 export async function loadGolden(name: string): Promise<Golden> {
@@ -95,7 +99,13 @@ export async function loadGolden(name: string): Promise<Golden> {
     }
   }
   file.close();
-  return { ...golden, folder, gradients, totalNorm: Math.hypot(...[...gradients.values()].map((g) => g.norm)) };
+  return {
+    modelType: "bert",
+    ...golden,
+    folder,
+    gradients,
+    totalNorm: Math.hypot(...[...gradients.values()].map((g) => g.norm)),
+  };
 }
 
 /** The chosen battles as a micro-batch, targets smoothed. */

@@ -6,6 +6,7 @@ import { type ModelConfig } from "../model/config.ts";
 import { type Capacity } from "../model/inputs.ts";
 import { ownCache, processEnvironment } from "../model/environment.ts";
 import { type Method } from "../model/judge.ts";
+import { architectureOf } from "../model/registry.ts";
 import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
 import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
 import { tunedSchedules } from "./schedule_cache.ts";
@@ -68,7 +69,7 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
       gpu,
       schedules: measured.schedules,
       capacity: chooseCapacity(gpu, options),
-      dropout: dropoutRates(options, config),
+      dropout: dropoutRates(options, architectureOf(config).dropout(config)),
       optimizer: { ...adamw, weightDecay, clip },
     });
     const dispose = () => {

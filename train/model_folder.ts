@@ -1,8 +1,9 @@
 // A model's folder before its weights are read: configuration, tokenizer and template, checked against each other.
-import { type Template, templateFor } from "../data/template.ts";
+import { type Template } from "../data/template.ts";
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
+import { architectureOf } from "../model/registry.ts";
 
 export interface ModelFolder {
   config: ModelConfig;
@@ -13,7 +14,7 @@ export interface ModelFolder {
 /** @throws {InputError} if a file is missing or wrong, or the tokenizer is another model's */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const config = await readConfig(folder);
-  const template = templateFor(config.model_type);
+  const { template } = architectureOf(config);
   const tokenizer = await loadTokenizer(folder);
   if (tokenizer.vocabSize > config.vocab_size) {
     throw new InputError(

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { exportModel } from "../model/export.ts";
+import { architectureOf } from "../model/registry.ts";
 import { readCheckpoint, startOfRun } from "./checkpoint.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { trainingData, validation } from "./feed.ts";
@@ -50,7 +51,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 
   const folder = await findModel(flags);
   const model = await readModelFolder(folder);
-  const settings = resolveSettings(flags, model.config);
+  const settings = resolveSettings(flags, model.config, architectureOf(model.config).pairing);
   const data = await loadRunData(model.tokenizer, { ...settings, template: model.template });
   if (earlier) {
     checkSameData(out, data.trainRecord, earlier.data);

@@ -1,5 +1,6 @@
 // The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
 import { UsageError } from "../errors.ts";
+import { type DropoutRates } from "../model/dropout_sites.ts";
 import { defaultPipSource } from "../model/pip_source.ts";
 import { choice, integer, number, text, toggle, type Values } from "./flags.ts";
 
@@ -24,7 +25,7 @@ export const trainFlags = {
   pairing: choice(["siamese", "joint"], {
     group: model,
     help: "each answer alone with the prompt, or both in one sequence",
-    otherwise: "siamese",
+    otherwise: "as suits the model: siamese for encoders, joint for decoders",
   }),
   head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
   method: choice(["full", "head"], { group: model, help: "train every layer, or only the head", default: "full" }),
@@ -128,10 +129,15 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
 const sampleRecipe = { lr: 2e-4, epochs: 1 };
 
 /** Fills in what depends on the model.
+ *  @param defaultPairing the architecture's own
  *  @throws {UsageError} if a flag does not suit the model or another flag */
-export function resolveSettings(flags: TrainFlags, config: { max_position_embeddings: number }): TrainSettings {
+export function resolveSettings(
+  flags: TrainFlags,
+  config: { max_position_embeddings: number },
+  defaultPairing: "siamese" | "joint",
+): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
-  const pairing = flags.pairing ?? "siamese";
+  const pairing = flags.pairing ?? defaultPairing;
   const isSample = flags.data === undefined;
   return {
     ...settings,
@@ -163,14 +169,7 @@ export function resolveMaxTokens(
   return maxTokens;
 }
 
-/** Probability of dropping at each kind of site: config.json's own, or one for all. */
-export function dropoutRates(
-  { dropout }: { dropout?: number },
-  config: { hidden_dropout_prob: number; attention_probs_dropout_prob: number; classifier_dropout: number },
-): { hidden: number; attention: number; classifier: number } {
-  return {
-    hidden: dropout ?? config.hidden_dropout_prob,
-    attention: dropout ?? config.attention_probs_dropout_prob,
-    classifier: dropout ?? config.classifier_dropout,
-  };
+/** Probability of dropping at each kind of site: the model's own, or one for all. */
+export function dropoutRates({ dropout }: { dropout?: number }, own: DropoutRates): DropoutRates {
+  return dropout === undefined ? own : { hidden: dropout, attention: dropout, classifier: dropout };
 }

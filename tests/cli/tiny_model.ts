@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Random } from "../../data/random.ts";
 import { parseConfig } from "../../model/config.ts";
-import { bertParameters } from "../../model/bert.ts";
+import { architectureOf } from "../../model/registry.ts";
 import { writeSafetensors } from "../../model/safetensors_write.ts";
 import { root } from "../imports.ts";
 
@@ -32,7 +32,8 @@ export async function writeTinyModel(folder: string): Promise<void> {
     await Deno.copyFile(join(root, "tests/goldens/tokenizer", name), join(folder, name));
   }
   const random = new Random(1);
-  const tensors = bertParameters(parseConfig(text, "config.json"), true).map(({ name, shape }) => {
+  const parsed = parseConfig(text, "config.json");
+  const tensors = architectureOf(parsed).parameters(parsed, true).map(({ name, shape }) => {
     const isGain = name.endsWith("LayerNorm.weight"), isBias = name.endsWith(".bias");
     const size = shape.reduce((a, b) => a * b, 1);
     const data = Float32Array.from({ length: size }, () => isGain ? 1 : isBias ? 0 : 0.1 * random.normal());

@@ -8,6 +8,7 @@ import { inFolder, namesIn } from "../model/hand_made.ts";
 
 const letters: Tokenizer = {
   encodeText: (text) => [...text].map((letter) => letter.codePointAt(0)!),
+  startIds: [1],
   clsId: 1,
   sepId: 2,
   padId: 0,

@@ -11,6 +11,7 @@ import { UsageError } from "../../errors.ts";
 
 const letters: Tokenizer = {
   encodeText: (text) => [...text].map((letter) => letter.codePointAt(0)!),
+  startIds: [1],
   clsId: 1,
   sepId: 2,
   padId: 0,

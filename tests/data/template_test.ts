@@ -4,15 +4,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Battle } from "../../data/battle.ts";
-import { encodeBattle, type Pairing, templateFor } from "../../data/template.ts";
+import { decoderTemplate, encodeBattle, type Pairing } from "../../data/template.ts";
 import { loadTokenizer, type Tokenizer } from "../../data/tokenizer.ts";
 import { keepHeadAndTail, shareBudget } from "../../data/truncation.ts";
-import { InputError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import { root } from "../imports.ts";
 
 /** Each character is a token, ids from 10 on. */
 const letters: Tokenizer = {
   encodeText: (text) => [...text].map((letter) => 10 + letter.codePointAt(0)!),
+  startIds: [1],
   clsId: 1,
   sepId: 2,
   padId: 0,
@@ -139,10 +140,25 @@ Deno.test("keepHeadAndTail() keeps one token more of the head when the number is
   assert.deepEqual(keepHeadAndTail([1, 2], 0), []);
 });
 
-Deno.test("templateFor() refuses an architecture without a template", () => {
-  assert.equal(templateFor("bert").name, "bert");
-  assert.throws(
-    () => templateFor("mamba"),
-    (error) => error instanceof InputError && /"mamba": use bert$/.test(error.message),
-  );
+Deno.test("decoderTemplate puts headings in plain text round prompt, A and B, and only the tokenizer's own first token", () => {
+  const text = (of: Battle, pairing: Pairing, maxTokens = 200) =>
+    encodeBattle(letters, of, { pairing, maxTokens, template: decoderTemplate }).map(({ inputIds }) => spell(inputIds));
+  assert.deepEqual(text(battle("pp", "a", "bbb"), "joint"), [
+    "<### Prompt\npp\n\n### Response A\na\n\n### Response B\nbbb\n\n### Better response:",
+  ]);
+  assert.deepEqual(text(battle("pp", "a", "bbb"), "siamese"), [
+    "<### Prompt\npp\n\n### Response\na",
+    "<### Prompt\npp\n\n### Response\nbbb",
+  ]);
+  const [{ inputIds, tokenTypeIds, answerStarts }] = encodeBattle(letters, battle("pp", "a", "bbb"), {
+    pairing: "joint",
+    maxTokens: 200,
+    template: decoderTemplate,
+  });
+  assert.deepEqual([...tokenTypeIds], [...inputIds].map(() => 0));
+  assert.deepEqual(answerStarts.map((start) => spell(inputIds.slice(start, start + 1))), ["a", "b"]);
+  const [cut] = text(battle("p".repeat(90), "a".repeat(90), "b".repeat(90)), "joint", 100);
+  assert.equal(cut.length, 100);
+  assert(cut.endsWith("\n\n### Better response:"), "the last token is what the classifier reads");
+  assert.throws(() => text(battle("p", "a", "b"), "joint", 64), UsageError);
 });

@@ -30,6 +30,7 @@ Deno.test("encodeText() gives the ids of Hugging Face's tokenizers on nasty text
   const tokenizer = await loadTokenizer(goldens);
   assertSameIds(tokenizer, golden("golden.json"));
   assert.deepEqual([tokenizer.padId, tokenizer.clsId, tokenizer.sepId], [0, 2, 3]);
+  assert.deepEqual(tokenizer.startIds, [2]);
   const { model } = JSON.parse(readFileSync(join(goldens, "tokenizer.json"), "utf8"));
   assert.equal(tokenizer.vocabSize, Object.keys(model.vocab).length);
 });
@@ -75,6 +76,25 @@ Deno.test("encodeText() finds words added to the vocabulary, special tokens stil
   });
 });
 
+for (
+  const { name, startIds } of [{ name: "llama2", startIds: [1] }, { name: "llama3", startIds: [0] }, {
+    name: "qwen2",
+    startIds: [],
+  }]
+) {
+  Deno.test(`encodeText() gives the ids of Hugging Face's tokenizers for BPE as in ${name}`, async () => {
+    const tokenizer = await loadTokenizer(join(goldens, name));
+    const ids: Record<string, number[]> = JSON.parse(readFileSync(join(goldens, name, "golden.json"), "utf8")).ids;
+    for (const { why, text } of golden("golden.json").texts) {
+      assert.deepEqual(tokenizer.encodeText(text), ids[why], why);
+    }
+    const special = [...tokenizer.encodeText("<s> </s> <|end|><|begin|> [CLS]")].filter((id) => id < 3);
+    assert.deepEqual(special, [], "look-alikes stay text");
+    assert.deepEqual(tokenizer.startIds, startIds);
+    assert.equal(tokenizer.clsId, undefined);
+  });
+}
+
 Deno.test("loadTokenizer() refuses files it cannot read, naming file and entry", async () => {
   const good = JSON.parse(readFileSync(join(goldens, "tokenizer.json"), "utf8"));
   const vocab = good.model.vocab;
@@ -84,8 +104,12 @@ Deno.test("loadTokenizer() refuses files it cannot read, naming file and entry",
     ["[1]", `Cannot read tokenizer.json: its JSON is no object: ${advice}`],
     [{}, `Cannot load tokenizer.json: model is missing: ${advice}`],
     [
-      { ...good, model: { ...good.model, type: "BPE" } },
-      'Cannot load tokenizer.json: model.type is "BPE", must be "WordPiece": use a model of the BERT family',
+      { ...good, model: { ...good.model, type: "WordLevel" } },
+      'Cannot load tokenizer.json: model.type is "WordLevel", must be "WordPiece" or "BPE": use another model',
+    ],
+    [
+      { ...good, model: { ...good.model, type: "BPE", merges: ["ab"] } },
+      `Cannot load tokenizer.json: model.merges is no list of pairs: ${advice}`,
     ],
     [
       { ...good, model: { ...good.model, vocab: [] } },

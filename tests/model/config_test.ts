@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { InputError } from "../../errors.ts";
-import { geluForm } from "../../model/bert_config.ts";
-import { parseConfig, readConfig } from "../../model/config.ts";
+import { type BertConfig, geluForm } from "../../model/bert_config.ts";
+import { type CommonConfig, parseConfig, readConfig } from "../../model/config.ts";
 import { checkPairing } from "../../model/tiebreak_entry.ts";
 import { inFolder } from "./hand_made.ts";
 
 const parse = (fields: Record<string, unknown>) =>
-  parseConfig(JSON.stringify({ model_type: "bert", ...fields }), "m/config.json");
+  parseConfig(JSON.stringify({ model_type: "bert", ...fields }), "m/config.json") as BertConfig & CommonConfig;
 
 Deno.test("parseConfig() fills absent and null fields with the defaults of transformers' BertConfig", () => {
   const { raw: _, ...config } = parse({ classifier_dropout: null, pad_token_id: null });
@@ -59,8 +59,8 @@ Deno.test("geluForm() tells exact from tanh GELU under all of Hugging Face's nam
 const refusals: [string, Record<string, unknown>, RegExp][] = [
   [
     "a model_type we lack",
-    { model_type: "roberta" },
-    /model_type is "roberta", must be one of bert: use another model$/,
+    { model_type: "mamba" },
+    /model_type is "mamba", must be one of bert: use another model$/,
   ],
   ["a missing model_type", { model_type: null }, /model_type is null, must be one of bert/],
   ["relu", { hidden_act: "relu" }, /hidden_act is "relu", must be "gelu" or .*"gelu_pytorch_tanh"/],

@@ -99,14 +99,16 @@ Deno.test("openWeights() refuses a shard that is a link out of the folder, but f
   }));
 
 Deno.test("canonicalName() drops the prefix and spells LayerNorm's parameters as today", () => {
-  assert.equal(canonicalName("bert.embeddings.LayerNorm.gamma"), "embeddings.LayerNorm.weight");
-  assert.equal(canonicalName("encoder.layer.0.output.LayerNorm.beta"), "encoder.layer.0.output.LayerNorm.bias");
-  assert.equal(canonicalName("bert.pooler.dense.weight"), "pooler.dense.weight");
-  assert.equal(canonicalName("classifier.weight"), "classifier.weight");
+  const ofBert = (name: string) => canonicalName(name, "bert.");
+  assert.equal(ofBert("bert.embeddings.LayerNorm.gamma"), "embeddings.LayerNorm.weight");
+  assert.equal(ofBert("encoder.layer.0.output.LayerNorm.beta"), "encoder.layer.0.output.LayerNorm.bias");
+  assert.equal(ofBert("bert.pooler.dense.weight"), "pooler.dense.weight");
+  assert.equal(ofBert("classifier.weight"), "classifier.weight");
+  assert.equal(canonicalName("model.norm.weight", "model."), "norm.weight");
 });
 
 Deno.test("canonicalNames() maps to the stored names and refuses two for one tensor", () => {
   const holding = (...names: string[]) => ({ path: "m", names: () => names }) as Weights;
-  assert.deepEqual([...canonicalNames(holding("bert.a", "b"))], [["a", "bert.a"], ["b", "b"]]);
-  assert.throws(() => canonicalNames(holding("bert.a", "a")), /"bert\.a" and "a" name the same tensor/);
+  assert.deepEqual([...canonicalNames(holding("bert.a", "b"), "bert.")], [["a", "bert.a"], ["b", "b"]]);
+  assert.throws(() => canonicalNames(holding("bert.a", "a"), "bert."), /"bert\.a" and "a" name the same tensor/);
 });

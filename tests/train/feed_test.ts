@@ -111,6 +111,7 @@ Deno.test("validation() scores predictions against labels and truth", async () =
 
 const letters: Tokenizer = {
   encodeText: (text) => [...text].map((letter) => letter.codePointAt(0)! % 90 + 5),
+  startIds: [1],
   clsId: 1,
   sepId: 2,
   padId: 0,

@@ -1,7 +1,9 @@
 // Opens the engine as a golden of tests/goldens/ asks for it.
 import { type Gpu } from "../../gpu/device.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
+import { isOutside } from "../../model/architecture.ts";
 import { readConfig } from "../../model/config.ts";
+import { architectureOf } from "../../model/registry.ts";
 import { openHead } from "../../model/weights.ts";
 import { type GpuEngine, type GpuEngineOptions, openGpuEngine } from "../../train/gpu_engine.ts";
 import { type Golden, packGolden } from "../golden.ts";
@@ -44,5 +46,6 @@ export async function openGoldenEngine(
 
 /** The name of one of our parameters in the golden's checkpoint. */
 export function checkpointName(golden: Golden, name: string): string {
-  return golden.pairing === "siamese" || name.startsWith("classifier.") ? name : `bert.${name}`;
+  const architecture = architectureOf({ model_type: golden.modelType });
+  return golden.pairing === "siamese" || isOutside(architecture, name) ? name : architecture.prefix + name;
 }

@@ -10,7 +10,7 @@ const defaults = Object.fromEntries(
 
 /** run.json as it comes back from the disk. */
 function written(flags: Partial<TrainFlags>) {
-  const settings = resolveSettings({ ...defaults, ...flags }, { max_position_embeddings: 512 });
+  const settings = resolveSettings({ ...defaults, ...flags }, { max_position_embeddings: 512 }, "siamese");
   return JSON.parse(JSON.stringify({ settings: { ...settings, batchTokens: 2048 } }));
 }
 
@@ -22,7 +22,7 @@ Deno.test("resumedFlags() gives a resumed run the settings it began with", () =>
     "runs/a",
     run,
   );
-  const settings = resolveSettings(flags, { max_position_embeddings: 512 });
+  const settings = resolveSettings(flags, { max_position_embeddings: 512 }, "siamese");
   assert.deepEqual(JSON.parse(JSON.stringify(settings)), { ...run.settings, logEvery: 5 });
   assert.deepEqual([flags.resume, flags.lr, flags.steps, flags.shuffle, flags.batchTokens], [
     true,

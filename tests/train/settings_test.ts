@@ -39,27 +39,32 @@ Deno.test("parseFlag() refuses what is not a number, not whole, out of range or 
 });
 
 Deno.test("resolveSettings() fills in what depends on the model and the method", () => {
-  const settings = resolveSettings(defaults, bert);
+  const settings = resolveSettings(defaults, bert, "siamese");
   assert.deepEqual(
     [settings.pairing, settings.swapAugment, settings.maxTokens, settings.lr],
     ["siamese", false, 512, 5e-5],
   );
   const joint = resolveSettings({ ...defaults, pairing: "joint", method: "head" }, {
     max_position_embeddings: 128,
-  });
+  }, "siamese");
   assert.deepEqual([joint.swapAugment, joint.maxTokens, joint.lr], [true, 128, 1e-3]);
 });
 
+Deno.test("resolveSettings() pairs as the architecture does where nobody says", () => {
+  assert.equal(resolveSettings(defaults, bert, "joint").pairing, "joint");
+  assert.equal(resolveSettings({ ...defaults, pairing: "siamese" }, bert, "joint").pairing, "siamese");
+});
+
 Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one battle", () => {
-  assert.throws(() => resolveSettings({ ...defaults, maxTokens: 513 }, bert), UsageError);
-  assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert), UsageError);
-  assert.equal(resolveSettings({ ...defaults, batchTokens: 200, maxTokens: 100 }, bert).batchTokens, 200);
-  assert.equal(resolveSettings({ ...defaults, pairing: "joint", batchTokens: 512 }, bert).maxTokens, 512);
+  assert.throws(() => resolveSettings({ ...defaults, maxTokens: 513 }, bert, "siamese"), UsageError);
+  assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert, "siamese"), UsageError);
+  assert.equal(resolveSettings({ ...defaults, batchTokens: 200, maxTokens: 100 }, bert, "siamese").batchTokens, 200);
+  assert.equal(resolveSettings({ ...defaults, pairing: "joint", batchTokens: 512 }, bert, "siamese").maxTokens, 512);
 });
 
 Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, and the user's words before it", () => {
   const length = (flags: Partial<typeof defaults>) => {
-    const settings = resolveSettings({ ...sampleDefaults, ...flags }, bert);
+    const settings = resolveSettings({ ...sampleDefaults, ...flags }, bert, "siamese");
     return [settings.lr, settings.epochs];
   };
   assert.deepEqual(length({}), [2e-4, 1]);
@@ -69,7 +74,7 @@ Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, 
 });
 
 Deno.test("dropoutRates() are config.json's, or one for all", () => {
-  const config = { hidden_dropout_prob: 0.1, attention_probs_dropout_prob: 0.2, classifier_dropout: 0.3 };
-  assert.deepEqual(dropoutRates({}, config), { hidden: 0.1, attention: 0.2, classifier: 0.3 });
-  assert.deepEqual(dropoutRates({ dropout: 0 }, config), { hidden: 0, attention: 0, classifier: 0 });
+  const own = { hidden: 0.1, attention: 0.2, classifier: 0.3 };
+  assert.deepEqual(dropoutRates({}, own), own);
+  assert.deepEqual(dropoutRates({ dropout: 0 }, own), { hidden: 0, attention: 0, classifier: 0 });
 });

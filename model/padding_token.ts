@@ -1,0 +1,47 @@
+// The padding token that a decoder's export names: transformers' classifier reads the last token that is another one.
+import { join } from "node:path";
+import { ShapeError } from "../errors.ts";
+import { type CommonConfig } from "./config.ts";
+import { isObject, type JsonObject } from "./json_text.ts";
+
+/**
+ * What the tokenizer of `folder` pads with, else `pad_token_id` of config.json, else the end of text.
+ *
+ * None of them is ever the last token of a battle, which is plain text.
+ *
+ * @throws {ShapeError} if there is none of them
+ */
+export async function paddingToken(folder: string, { raw }: Pick<CommonConfig, "raw">): Promise<number> {
+  const ends = Array.isArray(raw.eos_token_id) ? raw.eos_token_id : [raw.eos_token_id];
+  const id = [await tokenizersOwn(folder), raw.pad_token_id, ...ends].find(isTokenId);
+  if (id === undefined) {
+    throw new ShapeError(
+      `Cannot export ${folder}: neither its tokenizer nor config.json names a padding or end token: set pad_token_id`,
+    );
+  }
+  return id;
+}
+
+function isTokenId(id: unknown): id is number {
+  return Number.isSafeInteger(id) && (id as number) >= 0;
+}
+
+/** `pad_token` of tokenizer_config.json, by its id in tokenizer.json. */
+async function tokenizersOwn(folder: string): Promise<unknown> {
+  const named = (await readObject(join(folder, "tokenizer_config.json")))?.pad_token;
+  const content = isObject(named) ? named.content : named;
+  if (typeof content !== "string") return undefined;
+  const tokenizer = await readObject(join(folder, "tokenizer.json"));
+  const added = Array.isArray(tokenizer?.added_tokens) ? tokenizer.added_tokens : [];
+  return added.find((token: unknown) => isObject(token) && token.content === content)?.id;
+}
+
+async function readObject(path: string): Promise<JsonObject | undefined> {
+  try {
+    const value: unknown = JSON.parse(await Deno.readTextFile(path));
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
