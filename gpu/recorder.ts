@@ -44,6 +44,7 @@ export class Recorder {
     ({ kernel: Kernel; entry: string; at: Dispatch } | { texture: TextureOperand } | { clear: Tensor })[] = [];
   readonly #lives = new Map<Tensor | TextureOperand, Lives>();
   readonly #kept = new Set<Tensor>();
+  readonly #constants = new Map<Tensor, Float32Array<ArrayBuffer>>();
 
   constructor(readonly gpu: Gpu) {}
 
@@ -62,6 +63,16 @@ export class Recorder {
   /** Keeps a planned tensor's memory to itself, so that it can be uploaded before or read after a replay. */
   keep(tensor: Tensor): Tensor {
     this.#kept.add(tensor);
+    return tensor;
+  }
+
+  /** A tensor of values that no replay changes, in memory of its own. */
+  constant(shape: readonly number[], data: Float32Array<ArrayBuffer>, label: string): Tensor {
+    const tensor = this.keep(this.tensor(shape, { label }));
+    if (data.length !== tensor.size) {
+      throw new ShapeError(`Cannot fill ${label} of shape [${shape}] with ${data.length} values: they must be as many`);
+    }
+    this.#constants.set(tensor, data);
     return tensor;
   }
 
@@ -135,6 +146,10 @@ export class Recorder {
     const { device } = this.gpu;
     const owned: (GPUBuffer | GPUTexture)[] = [];
     const bytes = this.#placeTensors(owned, poison) + this.#placeTextures(owned);
+    for (const [{ region }, data] of this.#constants) {
+      // A tensor that no command touches has no place.
+      if (region) device.queue.writeBuffer(region.buffer, region.offset, data);
+    }
 
     const dispatches = this.#entries.filter((e) => "kernel" in e);
     const sizes = new Map<typeof dispatches[number], { offset: number; bytes: ArrayBuffer }>();

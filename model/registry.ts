@@ -3,9 +3,14 @@
 import { ShapeError } from "../errors.ts";
 import { type Architecture } from "./architecture.ts";
 import { bertArchitecture } from "./bert.ts";
+import { llamaArchitecture } from "./llama.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map([
   ["bert", bertArchitecture],
+  ["llama", llamaArchitecture("llama", "Llama")],
+  ["mistral", llamaArchitecture("mistral", "Mistral")],
+  ["qwen2", llamaArchitecture("qwen2", "Qwen2")],
+  ["qwen3", llamaArchitecture("qwen3", "Qwen3")],
 ]);
 
 /** Every supported model_type. */

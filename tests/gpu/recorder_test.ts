@@ -48,6 +48,23 @@ Deno.test("Program replays with a changing step uniform what a fresh recording g
   for (const tensor of [x, y]) tensor.region!.buffer.destroy();
 });
 
+Deno.test("Recorder.constant() holds its values in every replay, whatever else the memory plan places", async () => {
+  const { gpu, pipelines } = await testGpu();
+  const y = ownedTensor(gpu, [4]), recorder = new Recorder(gpu);
+  const x = recorder.constant([4], Float32Array.of(1, 2, 3, 4), "x"), between = recorder.tensor([4]);
+  recorder.constant([4], new Float32Array(4), "read by nobody");
+  recorder.run(scale, "main", { read: { x }, write: { y: between }, size: { offset: 0 }, groups: (s) => s.rows });
+  recorder.run(scale, "main", { read: { x: between }, write: { y }, size: { offset: 0 }, groups: (s) => s.rows });
+  const program = recorder.build(pipelines, stepFields, { poison: true });
+  for (const factor of [2, 3]) {
+    program.run({ factor, rows: 4 });
+    assert.deepEqual([...await readTensor(gpu, y)], [1, 2, 3, 4].map((value) => value * factor * factor));
+  }
+  assert.throws(() => recorder.constant([4], new Float32Array(3), "x"), /with 3 values/);
+  program.dispose();
+  y.region!.buffer.destroy();
+});
+
 Deno.test("Recorder refuses a binding the kernel lacks, a wrong access, and a size field without value", async () => {
   const { gpu, pipelines } = await testGpu();
   const x = ownedTensor(gpu, [4]);

@@ -114,6 +114,35 @@ Deno.test("exportModel() writes the same bytes twice", () =>
     assert.deepEqual(await read(), first);
   }));
 
+Deno.test("exportModel() writes a decoder with its score and a padding token: the tokenizer's, config.json's or the end of text", async () => {
+  const decoder = { model_type: "llama", hidden_size: 8, num_attention_heads: 1, eos_token_id: [7, 8] };
+  const entry: TiebreakEntry = { pairing: "joint", template: "decoder", max_tokens: 128 };
+  const tensors = [tensor("norm.weight", 8), tensor("score.weight", 3, 8)];
+  const tokenizer = {
+    "tokenizer.json": JSON.stringify({ added_tokens: [{ id: 5, content: "<pad>" }] }),
+    "tokenizer_config.json": JSON.stringify({ pad_token: { content: "<pad>" } }),
+  };
+  for (
+    const [pad_token_id, files, expected] of [
+      [undefined, {}, 7],
+      [6, {}, 6],
+      [-1, {}, 7],
+      [6, tokenizer, 5],
+    ] as const
+  ) {
+    const text = JSON.stringify({ ...decoder, pad_token_id });
+    await inFolder({ "config.json": text, ...files }, (source) =>
+      inFolder({}, async (folder) => {
+        await exportModel({ folder, source, config: await readConfig(source), entry, tensors });
+        const written = await readConfig(folder), weights = await openWeights(folder);
+        assert.equal(written.raw.pad_token_id, expected);
+        assert.deepEqual(written.raw.architectures, ["LlamaForSequenceClassification"]);
+        assert.deepEqual(weights.names(), ["model.norm.weight", "score.weight"]);
+        weights.close();
+      }));
+  }
+});
+
 Deno.test("exportModel() refuses a joint run without a three-way classifier and a head that does not fit the pairing", () =>
   inRun(async (source, folder) => {
     const config = parseConfig(JSON.stringify(sourceConfig), "config.json");

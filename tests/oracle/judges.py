@@ -37,23 +37,21 @@ class ConcatHead(nn.Module):
 HEADS = {"swap": SwapHead, "concat": ConcatHead}
 
 
-def _tensors(sequence):
-    return {
-        "input_ids": torch.tensor([sequence["inputIds"]]),
-        "token_type_ids": torch.tensor([sequence["tokenTypeIds"]]),
-    }
+def _tensors(sequence, has_types):
+    types = {"token_type_ids": torch.tensor([sequence["tokenTypeIds"]])} if has_types else {}
+    return {"input_ids": torch.tensor([sequence["inputIds"]])} | types
 
 
 class JointJudge(nn.Module):
     """One sequence holds prompt, A and B: transformers' own ...ForSequenceClassification."""
 
-    def __init__(self, model):
+    def __init__(self, model, has_types=True):
         super().__init__()
-        self.model = model
+        self.model, self.has_types = model, has_types
 
     def forward(self, battle):
         (sequence,) = battle["sequences"]
-        return self.model(**_tensors(sequence)).logits[0]
+        return self.model(**_tensors(sequence, self.has_types)).logits[0]
 
     def checkpoint(self):
         """Parameters by the names they have in the files."""
@@ -63,12 +61,12 @@ class JointJudge(nn.Module):
 class SiameseJudge(nn.Module):
     """(prompt, A) and (prompt, B) through one backbone, mean over all real tokens (CLS and SEP too), then the head."""
 
-    def __init__(self, backbone, head):
+    def __init__(self, backbone, head, has_types=True):
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self.has_types = backbone, head, has_types
 
     def forward(self, battle):
-        u, v = (self.backbone(**_tensors(s)).last_hidden_state[0].mean(0) for s in battle["sequences"])
+        u, v = (self.backbone(**_tensors(s, self.has_types)).last_hidden_state[0].mean(0) for s in battle["sequences"])
         return self.head(u, v)
 
     def checkpoint(self):

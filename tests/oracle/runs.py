@@ -42,10 +42,10 @@ def load_judge(folder):
         tensors = load_file(os.path.join(folder, "head.safetensors"))
         head = HEADS[entry["head"]](backbone.config.hidden_size)
         head.load_state_dict({name.removeprefix("head."): tensor for name, tensor in tensors.items()})
-        judge = SiameseJudge(backbone, head)
+        judge = SiameseJudge(backbone, head, has_types=hasattr(backbone.config, "type_vocab_size"))
     else:
         model, info = AutoModelForSequenceClassification.from_pretrained(folder, **options)
-        judge = JointJudge(model)
+        judge = JointJudge(model, has_types=hasattr(model.config, "type_vocab_size"))
     # Mean pooling does without the pooler, so a siamese folder may lack it; transformers then makes one up.
     judge.made_up = set(info["missing_keys"]) if isinstance(judge, SiameseJudge) else set()
     missing = [name for name in info["missing_keys"] if name not in judge.made_up or "pooler" not in name]

@@ -16,11 +16,16 @@ def step_loss(judge, battles, label_smoothing):
     return total / weight
 
 
+def is_gain(name):
+    """Whether a parameter is the gain of a norm: LayerNorm.weight, input_layernorm.weight, q_norm.weight, norm.weight."""
+    return name.lower().endswith("norm.weight")
+
+
 def optimizer(judge, hyper):
-    """AdamW; biases and the gains of LayerNorm are not decayed, as in transformers' Trainer."""
+    """AdamW; biases and the gains of norms are not decayed, as in transformers' Trainer."""
     decayed, kept = [], []
     for name, parameter in judge.checkpoint().items():
-        (kept if name.endswith("bias") or "LayerNorm" in name else decayed).append(parameter)
+        (kept if name.endswith("bias") or is_gain(name) else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": hyper["weightDecay"]}, {"params": kept, "weight_decay": 0.0}]
     betas, eps = (hyper["beta1"], hyper["beta2"]), hyper["eps"]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=1.0, betas=betas, eps=eps, foreach=False)

@@ -1,0 +1,135 @@
+"""Goldens of tiny random Llama-like decoders, one folder each under tests/goldens/: python tests/oracle/llama.py [name ...]
+
+As in bert.py: weights are drawn wide and no bias or gain is at its usual start. Sizes are small, so that float32 files stay small.
+"""
+import os
+import sys
+
+import torch
+from bert import make_battles
+from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
+from judges import HEADS, JointJudge, SiameseJudge
+from trajectory import both_precisions, float32_error, is_gain
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, logging
+
+STEPS = {
+    "steps": [[[0, 1, 2], [3]], [[4], [0, 1]], [[0, 3, 2, 4]], [[1], [2], [4]], [[4, 3], [2, 1, 0]]],
+    "lr": [2e-3, 5e-3, 3e-3, 1e-3, 5e-4],
+}
+LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=32)
+
+CASES = {
+    "llama": {
+        "why": "three query heads that share one of keys and values, biases everywhere, sequences of 1 to 40 tokens",
+        "model": "llama", "pairing": "joint", "seed": 11,
+        "config": dict(hidden_size=24, num_attention_heads=3, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=36, vocab_size=61, attention_bias=True, mlp_bias=True),
+        "lengths": [[13], [40], [1], [7], [26]],
+    },
+    "llama3": {
+        "why": "llama3 scaling with long, blended and short waves, rows of 64n floats, four heads on two",
+        "model": "llama", "pairing": "joint", "seed": 12, "std": 0.15, "labelSmoothing": 0.1,
+        "config": dict(hidden_size=64, head_dim=16, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=1,
+                       intermediate_size=64, vocab_size=40, rms_norm_eps=1e-5, rope_parameters=LLAMA3),
+        "lengths": [[61], [5], [33], [96], [2]], "weights": [1, 0.5, 2, 1, 1],
+    },
+    "mistral": {
+        "why": "a sliding window shorter than the sequences, six heads on two, head width apart from hidden_size",
+        "model": "mistral", "pairing": "joint", "seed": 13,
+        "config": dict(hidden_size=20, head_dim=8, num_attention_heads=6, num_key_value_heads=2, num_hidden_layers=2,
+                       intermediate_size=28, vocab_size=53, sliding_window=7),
+        "lengths": [[30], [7], [8], [51], [3]],
+    },
+    "mistral_wide": {
+        "why": "no window, linear scaling, five heads on one, concat head on means",
+        "model": "mistral", "pairing": "siamese", "head": "concat", "seed": 14,
+        "config": dict(hidden_size=40, num_attention_heads=5, num_key_value_heads=1, num_hidden_layers=1,
+                       intermediate_size=44, vocab_size=59, sliding_window=None,
+                       rope_parameters=dict(rope_type="linear", rope_theta=500.0, factor=4.0)),
+        "lengths": [[32, 17], [24, 4], [5, 30], [23, 24], [1, 50]],
+    },
+    "qwen2": {
+        "why": "biases of queries, keys and values only, three heads on one, weights",
+        "model": "qwen2", "pairing": "joint", "seed": 15, "weights": [1, 0.5, 2, 1, 3],
+        "config": dict(hidden_size=24, num_attention_heads=3, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=32, vocab_size=67, rope_parameters=dict(rope_type="default", rope_theta=1e6)),
+        "lengths": [[21], [3], [34], [9], [16]],
+    },
+    "qwen2_window": {
+        "why": "a window from the second layer on, as many heads of keys as of queries",
+        "model": "qwen2", "pairing": "joint", "seed": 16,
+        "config": dict(hidden_size=32, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=2,
+                       intermediate_size=28, vocab_size=47, use_sliding_window=True, sliding_window=5, max_window_layers=1),
+        "lengths": [[37], [5], [6], [18], [2]],
+    },
+    "qwen3": {
+        "why": "normalised queries and keys, three heads on one, head width apart from hidden_size",
+        "model": "qwen3", "pairing": "joint", "seed": 17,
+        "config": dict(hidden_size=20, head_dim=16, num_attention_heads=3, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=24, vocab_size=43),
+        "lengths": [[12], [41], [2], [29], [8]],
+    },
+    "qwen3_swap": {
+        "why": "normalised queries and keys with biases, four heads on two, swap head on means, two equal answers",
+        "model": "qwen3", "pairing": "siamese", "head": "swap", "seed": 18, "equal": [2], "weightDecay": 0.01,
+        "config": dict(hidden_size=24, head_dim=8, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
+                       intermediate_size=20, vocab_size=45, attention_bias=True),
+        "lengths": [[30, 1], [12, 31], [9, 9], [24, 25], [3, 29]],
+    },
+}
+
+
+def random_weights(module, std):
+    for name, parameter in sorted(module.named_parameters()):
+        noise = torch.randn(parameter.shape) * std
+        with torch.no_grad():
+            parameter.copy_(1 + noise if is_gain(name) else noise)
+
+
+def make_judge(case):
+    # The token ids that ...ForSequenceClassification takes for padding would move the token it reads.
+    fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None)
+    config = AutoConfig.for_model(case["model"], **fixed, **case["config"], num_labels=3)
+    if case["pairing"] == "joint":
+        model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
+        judge = JointJudge(model, has_types=False)
+    else:
+        backbone = AutoModel.from_config(config, attn_implementation="eager")
+        judge = SiameseJudge(backbone, HEADS[case["head"]](config.hidden_size), has_types=False)
+    random_weights(judge, case.get("std", 0.2))
+    return judge.eval(), config
+
+
+def make(name):
+    case = STEPS | CASES[name]
+    draw = prepare(case["seed"])
+    judge, config = make_judge(case)
+    battles = make_battles(case, config, draw)
+    steps = [{"lr": lr, "microBatches": micro} for lr, micro in zip(case["lr"], case["steps"])]
+    hyper = HYPER | {"weightDecay": case.get("weightDecay", 0.5), "labelSmoothing": case.get("labelSmoothing", 0.0)}
+
+    folder = goldens_folder(f"decoder_{name}")
+    initial = {n: p.detach().numpy().copy() for n, p in judge.checkpoint().items()}
+    (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
+    if case["pairing"] == "siamese":
+        head = {n: t for n, t in initial.items() if n.startswith("head.")}
+        write_tensors(os.path.join(folder, "head.safetensors"), head)
+
+    single, double = both_precisions(judge, battles, steps, hyper)
+    error = float32_error(single, double)
+    write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
+    write_json(os.path.join(folder, "golden.json"), {
+        "name": f"decoder_{name}", "why": case["why"], "modelType": case["model"], "pairing": case["pairing"],
+        "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
+        "logits": single["logits"], "finalLogits": single["finalLogits"],
+        "losses": single["losses"], "gradNorms": single["gradNorms"],
+        "float64": float64_part(double), "float32Error": error,
+    })
+    report(f"decoder_{name}", folder, single, error)
+
+
+if __name__ == "__main__":
+    logging.disable_progress_bar()
+    for name in sys.argv[1:] or CASES:
+        make(name)
