@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<Command>> = {
   submit: () => import("./cli/submit.ts"),
   calibrate: () => import("./cli/calibrate.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
+  explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),
   bench: () => import("./cli/bench.ts"),
 };

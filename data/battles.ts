@@ -10,11 +10,14 @@ const truthColumns = ["true_a", "true_b", "true_tie"];
 export interface ReadOptions {
   /** Refuse a file or row without an outcome. @default {false} */
   requireLabels?: boolean;
+  /** Called with each row before its battle comes, for those who look at the cells themselves. */
+  onRow?: (row: CsvRow) => void;
 }
 
 /** Reads battles one by one; the file never stands in memory as a whole.
  *  @throws {InputError} with file, row and column */
-export async function* readBattles(path: string, { requireLabels = false }: ReadOptions = {}): AsyncGenerator<Battle> {
+export async function* readBattles(path: string, options: ReadOptions = {}): AsyncGenerator<Battle> {
+  const { requireLabels = false, onRow } = options;
   const rowOfId = new Map<string, number>();
   for await (const row of readCsv(path, ["id", ...textColumns, ...(requireLabels ? labelColumns : [])])) {
     const id = row.cell("id")!;
@@ -29,6 +32,7 @@ export async function* readBattles(path: string, { requireLabels = false }: Read
     const modelA = row.cell("model_a"), modelB = row.cell("model_b");
     if (modelA !== undefined) battle.modelA = modelA;
     if (modelB !== undefined) battle.modelB = modelB;
+    onRow?.(row);
     yield battle;
   }
   if (rowOfId.size === 0) {

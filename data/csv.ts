@@ -8,6 +8,8 @@ import { InputError } from "../errors.ts";
 export interface CsvRow {
   /** Number of the record, the header being 1. A record may span several lines. */
   row: number;
+  /** Bytes of the file read so far, this record's among them. */
+  bytes: number;
   /** The cell below a column's name; undefined where the file has no such column. */
   cell(column: string): string | undefined;
 }
@@ -28,7 +30,8 @@ export async function* readCsv(path: string, required: readonly string[]): Async
     max_record_size: longestRecord,
   });
   // The parser carries the file's errors on; the callback only keeps pipeline from throwing them a second time.
-  pipeline(createReadStream(path), parser, () => {});
+  const stream = createReadStream(path);
+  pipeline(stream, parser, () => {});
   let header: string[] | undefined;
   let columns = new Map<string, number>();
   let row = 0;
@@ -46,7 +49,7 @@ export async function* readCsv(path: string, required: readonly string[]): Async
             "quote cells that hold commas or line ends",
         );
       }
-      yield { row, cell: (column) => cells[columns.get(column) ?? -1] };
+      yield { row, bytes: stream.bytesRead, cell: (column) => cells[columns.get(column) ?? -1] };
     }
   } catch (error) {
     throw error instanceof CsvError ? explain(path, error) : error;

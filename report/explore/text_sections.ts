@@ -1,0 +1,303 @@
+// Sections of the data report: lengths, languages and the looks of answers, and how outcomes go with them.
+import { percent, plural, whole } from "../format.ts";
+import { figure, type Html, paragraph, type Section } from "../page.ts";
+import { colours, draw, marginFor, Plot } from "../plot.ts";
+import { wilsonInterval } from "../statistics/wilson.ts";
+import type { Findings } from "./collect.ts";
+import type { LengthSummary } from "./lengths.ts";
+
+const languagesShown = 15;
+/** Rarer ones are mostly wrong guesses; shown only among the first five. */
+const rareLanguage = 0.001;
+
+export function lengthSection(findings: Findings): Section {
+  const { prompt, answer } = findings.lengths;
+  const characters = lengthPlot("characters", { prompt, answer });
+  const { prompt: promptTokens, answer: answerTokens, tokenizer, battles, of } = findings.tokens;
+  const tokens = lengthPlot("tokens", { prompt: promptTokens, answer: answerTokens });
+  const source = tokenizer ? `of ${tokenizer}` : "estimated as characters / 4, as no tokenizer was at hand";
+  const sampled = battles < of ? `a random sample of ${plural(battles, "battle")}` : `all ${plural(battles, "battle")}`;
+  return {
+    title: "Lengths",
+    parts: [
+      figure(
+        characters,
+        `Characters of whole prompts and of single answers, on a logarithmic axis; the line is the median. Prompts: ${
+          summary(prompt)
+        }. Answers: ${summary(answer)}.`,
+      ),
+      figure(
+        tokens,
+        `The same in tokens ${source}, in ${sampled}. Prompts: ${summary(promptTokens)}. Answers: ${
+          summary(answerTokens)
+        }.`,
+      ),
+      turnsPlot(findings),
+    ],
+  };
+}
+
+function summary({ median, p90, p99, greatest }: LengthSummary): string {
+  return `median ${whole(median)}, nine of ten up to ${whole(p90)}, 99 % up to ${whole(p99)}, longest ${
+    whole(greatest)
+  }`;
+}
+
+function lengthPlot(unit: string, lengths: { prompt: LengthSummary; answer: LengthSummary }): string {
+  const kinds = ([["prompts", lengths.prompt], ["answers", lengths.answer]] as const).filter(([, { bins }]) =>
+    bins.length > 0
+  );
+  if (kinds.length === 0) return "";
+  const bars = kinds.flatMap(([kind, { bins }]) => {
+    const total = bins.reduce((sum, { count }) => sum + count, 0);
+    return bins.map(({ low, high, count }) => ({ kind, low, high, share: count / total }));
+  });
+  const medians = kinds.map(([kind, { median }]) => ({ kind, median }));
+  return draw(`Lengths in ${unit}`, {
+    height: 250,
+    marginLeft: 44,
+    marginRight: 70,
+    x: { type: "log", label: unit, ticks: 6, tickFormat: whole },
+    y: { label: "share (%)", percent: true, ticks: 4 },
+    fy: { label: null, domain: kinds.map(([kind]) => kind), padding: 0.15 },
+    marks: [
+      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.rectY(bars, {
+        fy: "kind",
+        x1: "low",
+        x2: "high",
+        y: "share",
+        fill: colours.a,
+        insetLeft: 0.5,
+        insetRight: 0.5,
+      }),
+      Plot.ruleX(medians.filter(({ median }) => median > 0), {
+        fy: "kind",
+        x: "median",
+        stroke: colours.b,
+        strokeWidth: 2,
+      }),
+      Plot.ruleY([0]),
+    ],
+  });
+}
+
+function turnsPlot({ lengths: { turns } }: Findings): Html {
+  const total = turns.reduce((sum, count) => sum + count, 0);
+  const last = turns.findLastIndex((count) => count > 0);
+  if (last === 0) return paragraph("Each prompt has one turn.");
+  const rows = turns.slice(0, last + 1).map((count, place) => ({
+    turns: place === turns.length - 1 ? `${place + 1}+` : String(place + 1),
+    share: count / total,
+  }));
+  const svg = draw("Prompts by their number of turns", {
+    height: 200,
+    width: 460,
+    marginLeft: 44,
+    x: { label: "turns of the prompt", domain: rows.map(({ turns }) => turns), padding: 0.2 },
+    y: {
+      label: "share of battles (%)",
+      percent: true,
+      ticks: 4,
+      domain: [0, 112 * Math.max(...rows.map(({ share }) => share))],
+    },
+    marks: [
+      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.barY(rows, { x: "turns", y: "share", fill: colours.a }),
+      Plot.text(rows, {
+        x: "turns",
+        y: "share",
+        dy: -7,
+        text: ({ share }) => share > 0 ? percent(share) : "",
+        fontSize: 11,
+      }),
+      Plot.ruleY([0]),
+    ],
+  });
+  return figure(
+    svg,
+    `Share of battles by the number of turns of their prompt: ${percent(turns[0] / total)} have one turn only.`,
+  );
+}
+
+const ratioTicks: Record<number, string> = { [-3]: "⅛", [-2]: "¼", [-1]: "½", 0: "same", 1: "2 ×", 2: "4 ×", 3: "8 ×" };
+
+export function lengthOutcomeSection({ lengths }: Findings): Section {
+  const rows = lengths.ratios.map(({ low, high, outcomes }) => ({
+    ratio: (low + high) / 2,
+    outcomes,
+    n: outcomes[0] + outcomes[1] + outcomes[2],
+  })).filter(({ n }) => n > 0);
+  const kinds = ["wins", "ties"] as const;
+  const points = rows.flatMap(({ ratio, outcomes, n }) =>
+    kinds.map((kind) => {
+      const count = outcomes[kind === "wins" ? 0 : 2];
+      return { ratio, kind, share: count / n, ...wilsonInterval(count, n), title: `${whole(count)} of ${whole(n)}` };
+    })
+  );
+  const svg = draw("Outcome by the ratio of the answers' lengths", {
+    height: 300,
+    marginLeft: 44,
+    marginRight: 60,
+    x: {
+      label: "length of an answer against the other",
+      domain: [-3, 3],
+      ticks: [-3, -2, -1, 0, 1, 2, 3],
+      tickFormat: (x: number) => ratioTicks[x],
+    },
+    y: {
+      label: "share of battles (%)",
+      percent: true,
+      domain: [0, Math.max(60, ...points.map(({ share }) => 100 * share))],
+      nice: true,
+    },
+    color: { domain: kinds, range: [colours.a, colours.tie], legend: false },
+    marks: [
+      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.areaY(points, { x: "ratio", y1: "low", y2: "high", fill: "kind", fillOpacity: 0.25, curve: "linear" }),
+      Plot.lineY(points, { x: "ratio", y: "share", stroke: "kind", strokeWidth: 2 }),
+      Plot.dot(points, { x: "ratio", y: "share", fill: "kind", r: 3.5, title: "title" }),
+      Plot.text(
+        points,
+        Plot.selectLast({
+          z: "kind",
+          x: "ratio",
+          y: "share",
+          text: "kind",
+          dx: 10,
+          textAnchor: "start",
+          fontWeight: 600,
+        }),
+      ),
+      Plot.ruleY([0]),
+    ],
+  });
+  const { longerWon, decided } = lengths, { low, high } = wilsonInterval(longerWon, decided);
+  const verdict = low > 0.5 ? "length is rewarded" : high < 0.5 ? "brevity is rewarded" : "length alone tells nothing";
+  return {
+    title: "Length and outcome",
+    parts: [figure(
+      svg,
+      `How often an answer wins, and how often it ties, against how many times as long as the other it is (in characters; each battle ` +
+        `is counted from both sides; bands are intervals). The longer answer won ${percent(longerWon / decided)} of ` +
+        `${plural(decided, "battle")} with a winner (interval ${percent(low)} to ${percent(high)}): ${verdict}.`,
+    )],
+  };
+}
+
+export function languageSection({ languages: { languages, scripts }, battles }: Findings): Section {
+  const top = languages.slice(0, languagesShown)
+    .filter((row, place) => place < 5 || row.battles >= rareLanguage * battles);
+  const rest = languages.slice(top.length).reduce((sum, row) => sum + row.battles, 0);
+  const rows = [...top, ...(rest > 0 ? [{ name: `${languages.length - top.length} others`, battles: rest }] : [])];
+  const main = languages[0];
+  return {
+    title: "Languages and scripts",
+    parts: [
+      figure(
+        shareBars("Languages of prompts", rows, battles),
+        `Language of the prompt's first 200 characters by letter statistics, a guess for short ones: ${
+          percent(main.battles / battles)
+        } ` +
+          `are ${main.name}${
+            languages.length > 1
+              ? `, followed by ${languages[1].name} (${percent(languages[1].battles / battles)})`
+              : ""
+          }.`,
+      ),
+      figure(
+        shareBars("Scripts of prompts", scripts, battles),
+        `The script of most letters of the prompt; “none” has no letters.`,
+      ),
+    ],
+  };
+}
+
+function shareBars(label: string, rows: { name: string; battles: number }[], total: number): string {
+  const shares = rows.map(({ name, battles }) => ({ name, battles, share: battles / total }));
+  return draw(label, {
+    height: 56 + 21 * rows.length,
+    marginLeft: marginFor(rows.map(({ name }) => name)),
+    marginRight: 120,
+    x: { label: "share of battles (%)", percent: true, ticks: 5 },
+    y: { label: null, domain: shares.map(({ name }) => name), padding: 0.25 },
+    marks: [
+      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.barX(shares, { y: "name", x: "share", fill: colours.accent }),
+      Plot.text(shares, {
+        y: "name",
+        x: "share",
+        dx: 6,
+        textAnchor: "start",
+        text: ({ share, battles }) => `${percent(share)}  (${whole(battles)})`,
+      }),
+      Plot.ruleX([0]),
+    ],
+  });
+}
+
+export function traitSection({ traits, battles }: Findings, labeled: boolean): Section {
+  const shares = traits.map(({ name, answers }) => ({ name, battles: answers, share: answers / (2 * battles) }));
+  const names = traits.map(({ name }) => name);
+  const parts = [figure(
+    draw("Share of answers with each trait", {
+      height: 56 + 21 * names.length,
+      marginLeft: 70,
+      marginRight: 120,
+      x: { label: "share of answers (%)", percent: true, ticks: 5 },
+      y: { label: null, domain: names, padding: 0.25 },
+      marks: [
+        Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
+        Plot.barX(shares, { y: "name", x: "share", fill: colours.accent }),
+        Plot.text(shares, {
+          y: "name",
+          x: "share",
+          dx: 6,
+          textAnchor: "start",
+          text: ({ share, battles }) => `${percent(share)}  (${whole(battles)})`,
+        }),
+        Plot.ruleX([0]),
+      ],
+    }),
+    `Share of the ${whole(2 * battles)} answers that hold: ${
+      traits.map(({ name, rule }) => `${name}, ${rule}`).join("; ")
+    }.`,
+  )];
+  const compared = traits.filter(({ alone: [won, lost] }) => won + lost > 0);
+  if (labeled && compared.length > 0) parts.push(traitOutcomes(compared));
+  return { title: "Code, lists, refusals", parts };
+}
+
+function traitOutcomes(traits: Findings["traits"]): Html {
+  const rows = traits.map(({ name, alone: [won, lost, tied] }) => ({
+    name,
+    share: won / (won + lost),
+    ...wilsonInterval(won, won + lost),
+    words: `${percent(won / (won + lost))} of ${whole(won + lost)}, ${whole(tied)} ties`,
+  }));
+  const svg = draw("Who wins where one answer alone has a trait", {
+    height: 56 + 24 * rows.length,
+    marginLeft: 70,
+    marginRight: 150,
+    x: { label: "won by the answer with it (%)", percent: true, domain: [0, 100] },
+    y: { label: null, domain: rows.map(({ name }) => name) },
+    marks: [
+      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.ruleX([0.5], { stroke: colours.ink, strokeDasharray: "3 3" }),
+      Plot.ruleY(rows, { y: "name", x1: "low", x2: "high", stroke: colours.a, strokeWidth: 2 }),
+      Plot.dot(rows, { y: "name", x: "share", fill: colours.a, r: 4.5 }),
+      Plot.text(rows, { y: "name", frameAnchor: "right", dx: 140, textAnchor: "end", text: "words" }),
+    ],
+  });
+  const sure = rows.filter(({ low, high }) => low > 0.5 || high < 0.5).sort((x, y) =>
+    Math.abs(y.share - 0.5) - Math.abs(x.share - 0.5)
+  );
+  const reading = sure.length === 0
+    ? "None lies clearly off the middle."
+    : `Clearly off the middle: ${sure.map(({ name, share }) => `${name} (${percent(share)})`).join(", ")}.`;
+  return figure(
+    svg,
+    `Battles with a winner in which one answer has the trait and the other has not: how often the answer with it won, with ` +
+      `intervals. ${reading} Answers with a trait may differ in other ways too, above all in length.`,
+  );
+}

@@ -1,0 +1,24 @@
+// Numbers as people read them, the same in reports and in the terminal.
+
+/** `1234.6` -> `1,235`. */
+export function whole(value: number): string {
+  return Number.isFinite(value) ? Math.round(value).toLocaleString("en-US") : "–";
+}
+
+/** `0.3456` -> `34.6 %`; what is rounded to nothing but is not nothing says so. */
+export function percent(share: number): string {
+  if (!Number.isFinite(share)) return "–";
+  if (share > 0 && share < 0.0005) return "< 0.1 %";
+  if (share < 1 && share > 0.9995) return "> 99.9 %";
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** `count of total` with its share: `17 (3.4 %)`. */
+export function counted(count: number, total: number): string {
+  return `${whole(count)} (${percent(total === 0 ? 0 : count / total)})`;
+}
+
+/** `1 battle`, `2 battles`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${whole(count)} ${count === 1 ? one : many}`;
+}
