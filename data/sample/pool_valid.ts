@@ -69,8 +69,8 @@ export const validPool: Pool = {
     topic(
       "works of art",
       {
-        ask: ["Who created {x}?", "Who is the author of {x}?"],
-        say: ["{x} was created by {y}.", "The author of {x} is {y}."],
+        ask: ["Who created {x}?", "Whose work is {x}?"],
+        say: ["{x} was created by {y}.", "{x} is a work of {y}."],
       },
       `Hamlet = Shakespeare; the Mona Lisa = Leonardo; Faust = Goethe; Don Quixote = Cervantes; War and Peace = Tolstoy;
       the Odyssey = Homer; Oliver Twist = Dickens; the Magic Flute = Mozart; Guernica = Picasso; Dracula = Bram Stoker;

@@ -41,8 +41,8 @@ export const dailyTopics: Topic[] = [
   topic(
     "sports",
     {
-      ask: ["Which sport uses {x}?", "In which sport do I need {x}?", "What game is played with {x}?"],
-      say: ["{y} is the sport that uses {x}.", "You need {x} in {y}.", "The game played with {x} is {y}."],
+      ask: ["Which sport uses {x}?", "In which sport do I need {x}?", "Name the sport that has {x}."],
+      say: ["{y} is the sport that uses {x}.", "You need {x} in {y}.", "The sport that has {x} is {y}."],
     },
     `a puck = ice hockey; a shuttlecock = badminton; a tee = golf; a surfboard = surfing; a horse = riding;
       a bow and arrows = archery; a hoop = basketball; a wicket = cricket; a home plate = baseball; boxing gloves = boxing;

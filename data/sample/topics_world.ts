@@ -41,8 +41,8 @@ export const worldTopics: Topic[] = [
   topic(
     "first names",
     {
-      ask: ["What was the first name of {x}?", "How did the mother of {x} call the child?"],
-      say: ["The first name of {x} was {y}.", "The mother of {x} called the child {y}."],
+      ask: ["What was the first name of {x}?", "What name did the parents of {x} choose?"],
+      say: ["The first name of {x} was {y}.", "The parents of {x} chose the name {y}."],
     },
     `Einstein = Albert; Mozart = Wolfgang; Churchill = Winston; Newton = Isaac; Darwin = Charles;
       Lincoln = Abraham; Columbus = Christopher; Beethoven = Ludwig; Edison = Thomas; Napoleon's wife = Josephine;
@@ -82,7 +82,7 @@ export const worldTopics: Topic[] = [
   topic(
     "superlatives",
     {
-      ask: ["What is {x}?", "Do you know {x} on Earth or beyond?"],
+      ask: ["What is {x}?", "Can you name {x}?"],
       say: ["{x} is {y}.", "{y} counts as {x}."],
     },
     `the tallest animal = the giraffe; the fastest land animal = the cheetah; the largest planet = Jupiter;
