@@ -34,12 +34,17 @@ export const FEW_ROWS = 8;
 /** Tokens of a chunk: at T = 2,048 a chain of 64 in each chunk, then one of 32 over the chunks. */
 const CHUNK = 64;
 
+export interface EmbedOptions {
+  /** Factor of the sum: Gemma's root of the width. @default {1} */
+  scale?: number;
+}
+
 /**
  * The sum of `table[ids[t]]` over one to three sources: [T, W].
  *
  * @throws {ShapeError} if widths differ or do not divide by 4, or a trainable table lacks its groups
  */
-export function embed(tape: Tape, sources: readonly EmbeddingSource[]): Tensor {
+export function embed(tape: Tape, sources: readonly EmbeddingSource[], { scale = 1 }: EmbedOptions = {}): Tensor {
   const [{ table, ids }] = sources;
   const T = ids.size, W = shape2(table)[1];
   if (sources.length > 3) throw new ShapeError(`Cannot sum ${sources.length} tables: at most 3 in one dispatch`);
@@ -52,7 +57,7 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[]): Tensor {
     }
   }
   const y = tape.output([T, W], ids.live, sources.map((each) => each.table), "embedding");
-  const common = { T, W, rowSource: liveSource(ids.live), chunk: CHUNK, groups: 0 };
+  const common = { T, W, rowSource: liveSource(ids.live), chunk: CHUNK, groups: 0, scale };
   const read: Record<string, Tensor> = {};
   sources.forEach((each, i) => Object.assign(read, { [`table${i}`]: each.table, [`ids${i}`]: each.ids }));
   tape.run(embedding, `sum${sources.length}`, {

@@ -1,8 +1,8 @@
 // embedding.wgsl: rows of up to three tables, summed, and the gradients of the tables without atomics.
-//   sum1 .. sum3    y[t] = table0[ids0[t]] + table1[ids1[t]] + table2[ids2[t]]
-//   add_groups      dtable[rows[r]] += sum of dy[order[i]], i = starts[r] .. starts[r + 1] - 1, ascending
+//   sum1 .. sum3    y[t] = scale * (table0[ids0[t]] + table1[ids1[t]] + table2[ids2[t]])
+//   add_groups      dtable[rows[r]] += scale * sum of dy[order[i]], i = starts[r] .. starts[r + 1] - 1, ascending
 //   partial_few     partial[g, v] = sum of dy[t] over the tokens t of chunk g with ids0[t] = v, t ascending
-//   finish_few      dtable[v] += sum of partial[g, v], g ascending
+//   finish_few      dtable[v] += scale * sum of partial[g, v], g ascending
 // Shapes    table dtable [V, W]   ids order rows [T]   starts [T + 1]   y dy [T, W]   partial [ceil(T / 64), V, W]
 // Dispatch  sums: T groups of 64;  add_groups: one group of 64 for each distinct row; both folded over y past 65,535
 //           partial_few: [ceil(W / 4 / 64), chunks, V];  finish_few: [ceil(W / 4 / 64), V], groups of 64
@@ -10,7 +10,7 @@
 //           one group for each row would be one serial chain over all tokens
 // Numerics  f32, fixed order; dtable is added to, as every parameter's gradient
 // Source    the definition
-struct Size { T: u32, W: u32, V: u32, rowSource: u32, chunk: u32, groups: u32 }
+struct Size { T: u32, W: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> table0: array<vec4f>;
 @group(0) @binding(1) var<storage, read> table1: array<vec4f>;
 @group(0) @binding(2) var<storage, read> table2: array<vec4f>;
@@ -37,7 +37,7 @@ fn sum1(
   if (t >= live_rows(size.rowSource, size.T)) { return; }
   let W4 = size.W / 4u;
   let row0 = ids0[t] * W4;
-  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = table0[row0 + w]; }
+  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * table0[row0 + w]; }
 }
 
 @compute @workgroup_size(64)
@@ -51,7 +51,7 @@ fn sum2(
   let W4 = size.W / 4u;
   let row0 = ids0[t] * W4;
   let row1 = ids1[t] * W4;
-  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = table0[row0 + w] + table1[row1 + w]; }
+  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * (table0[row0 + w] + table1[row1 + w]); }
 }
 
 @compute @workgroup_size(64)
@@ -67,7 +67,7 @@ fn sum3(
   let row1 = ids1[t] * W4;
   let row2 = ids2[t] * W4;
   for (var w = lane; w < W4; w += 64u) {
-    y[t * W4 + w] = table0[row0 + w] + table1[row1 + w] + table2[row2 + w];
+    y[t * W4 + w] = size.scale * (table0[row0 + w] + table1[row1 + w] + table2[row2 + w]);
   }
 }
 
@@ -86,7 +86,7 @@ fn add_groups(
   for (var w = lane; w < W4; w += 64u) {
     var sum = vec4f();
     for (var i = first; i < end; i++) { sum += dy[order[i] * W4 + w]; }
-    dtable[row + w] += sum;
+    dtable[row + w] += size.scale * sum;
   }
 }
 
@@ -109,5 +109,5 @@ fn finish_few(@builtin(global_invocation_id) id: vec3u) {
   let chunks = (live_rows(size.rowSource, size.T) + size.chunk - 1u) / size.chunk;
   var sum = vec4f();
   for (var g = 0u; g < chunks; g++) { sum += partial[(g * size.V + id.y) * W4 + id.x]; }
-  dtable[id.y * W4 + id.x] += sum;
+  dtable[id.y * W4 + id.x] += size.scale * sum;
 }

@@ -17,6 +17,7 @@ interface Row {
   tables: number[];
   /** Share of tokens that ask for row 0: a hot row is one long chain. */
   hot?: number;
+  scale?: number;
 }
 
 const cases: Row[] = [
@@ -28,13 +29,16 @@ const cases: Row[] = [
   { why: "nearly all tokens ask for one row", T: 100, W: 8, tokens: 97, tables: [40, 20, 1], hot: 0.95 },
   { why: "all rows dead but one", T: 70, W: 8, tokens: 1, tables: [40, 20, 2] },
   { why: "more tokens than groups in one dimension", T: 65_600, W: 4, tokens: 65_571, tables: [66_000] },
+  { why: "scaled as Gemma's, a table of few rows beside", T: 70, W: 36, tokens: 66, tables: [40, 20, 2], scale: 6 },
+  { why: "scaled, one table", T: 9, W: 8, tables: [40], scale: 0.5 },
+  { why: "scaled, two tables", T: 9, W: 8, tables: [40, 20], scale: 3 },
   { why: "MiniLM's width", T: 96, W: 384, tables: [500, 60, 2] },
 ];
 
 const names = [["word", "inputIds"], ["position", "positions"], ["type", "tokenTypeIds"]] as [string, string][];
 const dead = 0xffffffff;
 
-for (const { why, T, W, tokens = T, tables, hot = 0 } of cases) {
+for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1 } of cases) {
   const pairs = names.slice(0, tables.length);
   Deno.test(`embed() matches f64 forward and backward: ${why} (T ${tokens} of ${T}, W ${W}, V ${tables})`, () => {
     const inputs: Record<string, Input> = {}, step: Record<string, number> = { tokens };
@@ -67,9 +71,10 @@ for (const { why, T, W, tokens = T, tables, hot = 0 } of cases) {
         embed(
           tape,
           pairs.map(([table, name], i) => ({ table: x[table], ids: x[name], groups: groupsOf(x, name, i) })),
+          { scale },
         ),
-      forward: (x) => embedForward(x, pairs, W),
-      backward: (x, dy) => embedBackward(x, pairs, W, dy),
+      forward: (x) => embedForward(x, pairs, W).map((value) => scale * value),
+      backward: (x, dy) => embedBackward(x, pairs, W, dy.map((value) => scale * value)),
     });
   });
 }
