@@ -14,7 +14,7 @@ export interface Tokenizer {
   clsId?: number;
   sepId?: number;
   padId?: number;
-  /** Highest id + 1; the model's embedding must have that many rows. */
+  /** Highest id that can occur + 1; the model's embedding must have that many rows. */
   vocabSize: number;
 }
 
@@ -74,7 +74,14 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
     vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
   };
   if (json.model.type === "BPE") {
-    return { ...common, encodeText: (text) => hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids };
+    // Special tokens may lie beyond the model's embedding where only its larger sisters use them: Gemma 3's for images.
+    const ids = [...addedWords.map(({ id }) => id), ...common.startIds];
+    const vocabSize = ids.reduce((size, id) => Math.max(size, id + 1), vocabularySize(json));
+    return {
+      ...common,
+      vocabSize,
+      encodeText: (text) => hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids,
+    };
   }
 
   const normalizer = json.normalizer;

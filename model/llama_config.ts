@@ -1,22 +1,25 @@
 // LlamaConfig: the fields of Llama-like decoders' config.json that change the mathematics, with Hugging Face's own defaults.
 // Mirrors configuration_llama.py, _mistral.py, _qwen2.py and _qwen3.py of transformers; what we do not compute is refused.
 import { type FamilyConfig } from "./architecture.ts";
+import { type GateForm } from "../kernels/gated.ts";
 import type { ConfigFields } from "./config_fields.ts";
 import { parseRope, type RopeConfig } from "./rotary.ts";
 
 export type LlamaModelType = "llama" | "mistral" | "qwen2" | "qwen3";
 
+/** What the layers of model/llama.ts need to know; Gemma's configuration becomes one too. */
 export interface LlamaConfig extends FamilyConfig {
-  model_type: LlamaModelType;
   num_hidden_layers: number;
   num_attention_heads: number;
   num_key_value_heads: number;
   head_dim: number;
   intermediate_size: number;
-  hidden_act: "silu";
+  /** What the gate goes through. */
+  activation: GateForm;
   rms_norm_eps: number;
   attention_dropout: number;
-  rope: RopeConfig;
+  /** Of each layer. */
+  ropes: readonly RopeConfig[];
   /** Biases of the query, key and value projections. */
   qkv_bias: boolean;
   /** Bias of attention's output projection. */
@@ -26,6 +29,13 @@ export interface LlamaConfig extends FamilyConfig {
   qk_norm: boolean;
   /** Of each layer: tokens a query sees, its own counted; undefined for all. */
   windows: readonly (number | undefined)[];
+  /** Gemma's own forms; absent elsewhere. */
+  gemma?: {
+    /** Factor of the scores, in place of 1 / sqrt(head_dim). */
+    scale: number;
+    /** Scores s become cap * tanh(s / cap). */
+    softcap?: number;
+  };
 }
 
 interface Defaults {
@@ -80,6 +90,8 @@ function parseLlamaConfig(fields: ConfigFields, type: LlamaModelType): LlamaConf
     ((type === "llama" || type === "qwen3") && isOn(fields, "attention_bias"));
   if (type === "mistral" || type === "qwen2") fields.mustBeOff("attention_bias");
   if (type !== "llama") fields.mustBeOff("mlp_bias");
+  fields.choice("hidden_act", "silu", ["silu"]);
+  const rope = parseRope(fields);
   const config: LlamaConfig = {
     model_type: type,
     vocab_size: fields.count("vocab_size", usual.vocab_size),
@@ -89,12 +101,12 @@ function parseLlamaConfig(fields: ConfigFields, type: LlamaModelType): LlamaConf
     num_key_value_heads,
     head_dim: fields.count("head_dim", usual.head_dim ?? Math.floor(hidden_size / heads)),
     intermediate_size: fields.count("intermediate_size", usual.intermediate_size),
-    hidden_act: fields.choice("hidden_act", "silu", ["silu"]),
+    activation: "silu",
     max_position_embeddings: fields.count("max_position_embeddings", usual.max_position_embeddings),
     initializer_range: fields.positive("initializer_range", 0.02),
     rms_norm_eps: fields.positive("rms_norm_eps", 1e-6),
     attention_dropout: fields.probability("attention_dropout", 0),
-    rope: parseRope(fields),
+    ropes: Array.from({ length: num_hidden_layers }, () => rope),
     qkv_bias: hasAttentionBias,
     output_bias: hasAttentionBias && type !== "qwen2",
     mlp_bias: type === "llama" && isOn(fields, "mlp_bias"),
@@ -105,7 +117,8 @@ function parseLlamaConfig(fields: ConfigFields, type: LlamaModelType): LlamaConf
   return config;
 }
 
-function isOn(fields: ConfigFields, name: string): boolean {
+/** Whether a switch is on. */
+export function isOn(fields: ConfigFields, name: string): boolean {
   const value = fields.get(name) ?? false;
   if (typeof value !== "boolean") throw fields.refuse(name, "must be true or false");
   return value;
@@ -140,7 +153,8 @@ function parseWindows(fields: ConfigFields, type: LlamaModelType, layers: number
   return (types as string[]).map((kind) => kind === "sliding_attention" ? window : undefined);
 }
 
-function checkShapes(fields: ConfigFields, config: LlamaConfig): void {
+/** Refuses shapes that the kernels do not take. */
+export function checkShapes(fields: ConfigFields, config: LlamaConfig): void {
   const { num_attention_heads: heads, num_key_value_heads: groups, head_dim, hidden_size, intermediate_size } = config;
   if (heads % groups !== 0) throw fields.refuse("num_key_value_heads", `must divide num_attention_heads, ${heads}`);
   // Pairs of channels are turned four at a time; heads up to 256 are what attention holds.

@@ -11,6 +11,8 @@ const architectures: ReadonlyMap<string, Architecture> = new Map([
   ["mistral", llamaArchitecture("mistral", "Mistral")],
   ["qwen2", llamaArchitecture("qwen2", "Qwen2")],
   ["qwen3", llamaArchitecture("qwen3", "Qwen3")],
+  ["gemma2", llamaArchitecture("gemma2", "Gemma2")],
+  ["gemma3_text", llamaArchitecture("gemma3_text", "Gemma3Text")],
 ]);
 
 /** Every supported model_type. */

@@ -79,7 +79,20 @@ export const tightLimits = { logits: 2e-5, gradientShare: 0.2, losses: 5e-5, fin
 
 export const tinyGoldens = [
   ...["odd", "one_layer", "long", "tiles", "wide_heads"].map((name) => `bert_${name}`),
-  ...["llama", "llama3", "mistral", "mistral_wide", "qwen2", "qwen2_window", "qwen3", "qwen3_swap"]
+  ...[
+    "llama",
+    "llama3",
+    "mistral",
+    "mistral_wide",
+    "qwen2",
+    "qwen2_window",
+    "qwen3",
+    "qwen3_swap",
+    "gemma2",
+    "gemma2_plain",
+    "gemma3",
+    "gemma3_swap",
+  ]
     .map((name) => `decoder_${name}`),
 ];
 

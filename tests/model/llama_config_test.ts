@@ -63,16 +63,16 @@ Deno.test("parseConfig() reads rotary positions in the older and the newer form"
     original_max_position_embeddings: 8192,
   };
   const expected = { rope_type: "llama3", rope_theta: 5e5, ...llama3 };
-  assert.deepEqual(parse("llama").rope, { rope_type: "default", rope_theta: 10000 });
+  assert.deepEqual(parse("llama").ropes[0], { rope_type: "default", rope_theta: 10000 });
   assert.deepEqual(
-    parse("llama", { rope_theta: 5e5, rope_scaling: { rope_type: "llama3", ...llama3 } }).rope,
+    parse("llama", { rope_theta: 5e5, rope_scaling: { rope_type: "llama3", ...llama3 } }).ropes[0],
     expected,
   );
   assert.deepEqual(
-    parse("llama", { rope_parameters: { rope_type: "llama3", rope_theta: 5e5, ...llama3 } }).rope,
+    parse("llama", { rope_parameters: { rope_type: "llama3", rope_theta: 5e5, ...llama3 } }).ropes[0],
     expected,
   );
-  assert.deepEqual(parse("llama", { rope_scaling: { type: "linear", factor: 2 } }).rope, {
+  assert.deepEqual(parse("llama", { rope_scaling: { type: "linear", factor: 2 } }).ropes[0], {
     rope_type: "linear",
     rope_theta: 10000,
     factor: 2,

@@ -77,14 +77,47 @@ CASES = {
                        intermediate_size=20, vocab_size=45, attention_bias=True),
         "lengths": [[30, 1], [12, 31], [9, 9], [24, 25], [3, 29]],
     },
+    "gemma2": {
+        "why": "norms behind each part, scaled embeddings, soft-capped scores, a window in every second layer, three heads on one",
+        "model": "gemma2", "pairing": "joint", "seed": 19, "std": 0.3,
+        "config": dict(hidden_size=24, head_dim=8, num_attention_heads=3, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=20, vocab_size=41, sliding_window=6, attn_logit_softcapping=2.0,
+                       query_pre_attn_scalar=5),
+        "lengths": [[33], [6], [7], [1], [20]],
+    },
+    "gemma2_plain": {
+        "why": "no soft cap, biases, four heads on two, rows of 64n floats, weights",
+        "model": "gemma2", "pairing": "joint", "seed": 20, "weights": [1, 0.5, 2, 1, 3], "std": 0.15,
+        "config": dict(hidden_size=64, head_dim=16, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=1,
+                       intermediate_size=32, vocab_size=40, sliding_window=64, attn_logit_softcapping=None,
+                       query_pre_attn_scalar=16, attention_bias=True),
+        "lengths": [[21], [3], [54], [9], [16]],
+    },
+    "gemma3": {
+        "why": "normalised queries and keys, positions of another pace and scale where all is seen, three heads on one",
+        "model": "gemma3_text", "pairing": "joint", "seed": 21, "std": 0.3,
+        "config": dict(hidden_size=24, head_dim=8, num_attention_heads=3, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=20, vocab_size=43, sliding_window=5, query_pre_attn_scalar=8,
+                       layer_types=["sliding_attention", "full_attention"],
+                       rope_parameters=dict(full_attention=dict(rope_type="linear", rope_theta=500.0, factor=4.0),
+                                            sliding_attention=dict(rope_type="default", rope_theta=100.0))),
+        "lengths": [[36], [5], [6], [2], [19]],
+    },
+    "gemma3_swap": {
+        "why": "the usual pattern of layers, four heads on two, swap head on means",
+        "model": "gemma3_text", "pairing": "siamese", "head": "swap", "seed": 22, "weightDecay": 0.01,
+        "config": dict(hidden_size=20, head_dim=8, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
+                       intermediate_size=16, vocab_size=45, sliding_window=9, query_pre_attn_scalar=8),
+        "lengths": [[30, 1], [12, 31], [9, 9], [24, 25], [3, 29]],
+    },
 }
 
 
-def random_weights(module, std):
+def random_weights(module, std, gain):
     for name, parameter in sorted(module.named_parameters()):
         noise = torch.randn(parameter.shape) * std
         with torch.no_grad():
-            parameter.copy_(1 + noise if is_gain(name) else noise)
+            parameter.copy_(gain + noise if is_gain(name) else noise)
 
 
 def make_judge(case):
@@ -97,7 +130,8 @@ def make_judge(case):
     else:
         backbone = AutoModel.from_config(config, attn_implementation="eager")
         judge = SiameseJudge(backbone, HEADS[case["head"]](config.hidden_size), has_types=False)
-    random_weights(judge, case.get("std", 0.2))
+    # Gemma stores gains less one.
+    random_weights(judge, case.get("std", 0.2), 0 if case["model"].startswith("gemma") else 1)
     return judge.eval(), config
 
 
