@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<Command>> = {
   train: () => import("./cli/train.ts"),
   evaluate: () => import("./cli/evaluate.ts"),
   submit: () => import("./cli/submit.ts"),
+  crossvalidate: () => import("./cli/crossvalidate.ts"),
   calibrate: () => import("./cli/calibrate.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   explore: () => import("./cli/explore.ts"),

@@ -3,8 +3,10 @@ import { resolve } from "node:path";
 import type { Battle } from "../data/battle.ts";
 import { readBattles } from "../data/battles.ts";
 import { encodeAll, type EncodedBattle } from "../data/dataset.ts";
-import { promptKey, splitByKey } from "../data/folds.ts";
+import { promptKey, type Split, splitByKey } from "../data/folds.ts";
+import { nearDuplicateKeys } from "../data/near_duplicates.ts";
 import { generateSample, type SampleSplit } from "../data/sample.ts";
+import { splitByFold, stratifiedFolds } from "../data/stratified_folds.ts";
 import type { EncodeOptions } from "../data/template.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
@@ -32,6 +34,9 @@ export interface LoadOptions extends EncodeOptions {
   data?: string;
   valid?: string;
   validFraction: number;
+  /** How many folds, and which one is held out, from 1; in place of `validFraction`. */
+  folds?: number;
+  fold?: number;
   seed: number;
 }
 
@@ -43,7 +48,7 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
   const trainRecord = await source.record(all.length);
   const held = options.valid !== undefined
     ? fileSource(options.valid)
-    : options.data === undefined
+    : options.data === undefined && options.folds === undefined
     ? sampleSource("valid", builtIn.valid)
     : undefined;
   if (held) {
@@ -61,9 +66,7 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
       }),
     };
   }
-  const split = options.validFraction > 0
-    ? splitByKey(keys, options.validFraction, options.seed)
-    : { train: [...all.keys()], valid: [] };
+  const split = splitBattles(all, keys, options);
   const pick = <T>(from: T[], places: number[]) => places.map((place) => from[place]);
   return {
     train: pick(all, split.train),
@@ -78,6 +81,20 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
       return { train: pick(battles, split.train), valid: pick(battles, split.valid) };
     },
   };
+}
+
+/** Prompts that are nearly the same stay together. */
+function splitBattles(
+  all: readonly EncodedBattle[],
+  keys: readonly string[],
+  { validFraction, folds, fold, seed }: LoadOptions,
+): Split {
+  if (folds !== undefined) {
+    const labels = all.map(({ label }) => label!);
+    return splitByFold(stratifiedFolds(nearDuplicateKeys(keys), labels, { folds, seed }), fold! - 1);
+  }
+  if (validFraction > 0) return splitByKey(nearDuplicateKeys(keys), validFraction, seed);
+  return { train: [...all.keys()], valid: [] };
 }
 
 interface Source {

@@ -1,6 +1,8 @@
 // From the user's flags to everything a run needs, nothing of it started: settings, data, engine, run folder. Whatever is
 // wrong with the input is found here, before an earlier run is touched.
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import type { EncodedBattle } from "../data/dataset.ts";
+import { writeSubmission } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
 import { exportModel } from "../model/export.ts";
 import { architectureOf } from "../model/registry.ts";
@@ -10,7 +12,8 @@ import { trainingData, validation } from "./feed.ts";
 import { loadRunData, type RunData } from "./load_data.ts";
 import { type LoopResult, runLoop, totalSteps, type Watcher } from "./loop.ts";
 import { type ModelFolder, readModelFolder } from "./model_folder.ts";
-import { openRunFolder } from "./run_folder.ts";
+import { predictAll } from "./predict.ts";
+import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
 import { resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
 
@@ -85,7 +88,10 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
         const options = { engine: created.engine, data: feed, settings, folder: runFolder, checkpoint, ...watching };
         const validate = data.valid.length > 0 ? validation(data.valid, created.engine.capacity) : undefined;
         const result = await runLoop({ ...options, validate });
-        if (result.outcome !== "stopped") await writeModel({ out, folder, model, settings, created });
+        if (result.outcome !== "stopped") {
+          await writeModel({ out, folder, model, settings, created });
+          if (settings.folds !== undefined) await writeOutOfFold(out, data.valid, created);
+        }
         return result;
       } finally {
         runFolder.close();
@@ -95,8 +101,8 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   };
 }
 
-/** run.json means the same from every folder. */
-async function withLastingPaths(flags: TrainFlags): Promise<TrainFlags> {
+/** Absolute paths, so that run.json means the same from every folder. */
+export async function withLastingPaths(flags: TrainFlags): Promise<TrainFlags> {
   const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(path);
   const isFolder = await Deno.stat(flags.model).then(({ isDirectory }) => isDirectory, () => false);
   return {
@@ -122,6 +128,13 @@ function recordOf(settings: TrainSettings, data: RunData, { engine, adapter, sch
     ...(data.validRecord && { valid: data.validRecord }),
     parameters,
   };
+}
+
+/** What the model predicts for its own fold, in the submission's layout. */
+async function writeOutOfFold(out: string, valid: readonly EncodedBattle[], { engine }: CreatedEngine): Promise<void> {
+  const p = await predictAll(engine, valid);
+  const rows = valid.map(({ id }, row) => ({ id, probabilities: p.subarray(row * 3, row * 3 + 3) }));
+  await writeSubmission(join(out, outOfFoldName), rows);
 }
 
 interface Written {

@@ -7,6 +7,9 @@ import { type JsonObject, parseObject } from "../model/json_text.ts";
 /** One optimizer step, or one validation, as a line of metrics.jsonl. */
 export type MetricsRow = { step: number } & Record<string, number>;
 
+/** The predictions for a run's own fold. */
+export const outOfFoldName = "out_of_fold.csv";
+
 /** What a run leaves in its folder; --force removes these and nothing else. */
 const ownNames = [
   "run.json",
@@ -16,6 +19,7 @@ const ownNames = [
   "config.json",
   "model.safetensors",
   "head.safetensors",
+  outOfFoldName,
 ];
 
 export class RunFolder {

@@ -12,6 +12,14 @@ export const trainFlags = {
   data: text({ group: data, value: "FILE", help: "battles in Kaggle's layout", otherwise: "the built-in sample" }),
   valid: text({ group: data, value: "FILE", help: "battles to validate on", otherwise: "a share of --data's prompts" }),
   validFraction: number({ group: data, help: "share of the prompts held out", default: 0.1, min: 0, max: 0.9 }),
+  folds: integer({
+    group: data,
+    help: "cut the prompts into so many folds, each with its share of every outcome, in place of --valid-fraction",
+    otherwise: "none",
+    min: 2,
+    max: 1000,
+  }),
+  fold: integer({ group: data, help: "the fold to validate on, from 1 to --folds", min: 1, max: 1000 }),
   shuffle: toggle({ group: data, help: "keep the file's order instead of shuffling", default: true }),
   swapAugment: toggle({
     group: data,
@@ -137,6 +145,7 @@ export function resolveSettings(
   defaultPairing: "siamese" | "joint",
 ): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
+  checkFolds(flags);
   const pairing = flags.pairing ?? defaultPairing;
   const isSample = flags.data === undefined;
   return {
@@ -147,6 +156,18 @@ export function resolveSettings(
     lr: flags.lr ?? (flags.method === "head" ? 1e-3 : isSample ? sampleRecipe.lr : 5e-5),
     epochs: flags.epochs ?? (isSample && flags.method === "full" ? sampleRecipe.epochs : 2),
   };
+}
+
+function checkFolds({ folds, fold, valid }: TrainFlags): void {
+  if (fold !== undefined && folds === undefined) {
+    throw new UsageError(`Cannot use --fold ${fold} alone: say of how many with --folds`);
+  }
+  if (folds === undefined) return;
+  if (fold === undefined) {
+    throw new UsageError(`Cannot use --folds ${folds} alone: choose one with --fold, or use deno task crossvalidate`);
+  }
+  if (fold > folds) throw new UsageError(`Cannot use --fold ${fold} of --folds ${folds}: count from 1 to ${folds}`);
+  if (valid !== undefined) throw new UsageError("Cannot use --folds with --valid: leave one of them out");
 }
 
 /** Tokens of one sequence, checked against the model's positions and the micro-batch, which holds whole battles. */
