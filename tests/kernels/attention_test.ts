@@ -247,12 +247,17 @@ for (const [name, schedule] of Object.entries(schedules)) {
 
   Deno.test(`attention() passes over the keys and queries that a block's window leaves out (${name})`, async () => {
     // What is read makes NaN of all it touches, even at a weight of 0.
-    const batch = batchOf("causal, shared key heads, window, cap", [160], 0), { columns, W, qkv, dys: [dy] } = batch;
-    const clean = await run(schedule, batch.layout, { ...batch, qkv: qkv.slice(), dys: [dy.slice()] });
-    // Queries of rows 64 on see keys from 32 on; keys of rows below 96 are seen by queries below 128.
-    const early = await run(schedule, batch.layout, { ...batch, qkv: qkv.slice().fill(NaN, 0, 31 * columns) });
+    const batch = batchOf("causal, shared key heads, window, cap", [160], 0), { columns, W, qkv } = batch;
+    const poisoned = (from: number, to: number) =>
+      run(schedule, batch.layout, { ...batch, qkv: qkv.slice().fill(NaN, from * columns, to * columns) });
+    const clean = await poisoned(0, 0);
+    // Queries from row 64 on see keys from 32 on.
+    const early = await poisoned(0, 31);
     assert.deepEqual(early.y.subarray(64 * W), clean.y.subarray(64 * W));
-    const late = await run(schedule, batch.layout, { ...batch, dys: [dy.slice().fill(NaN, 129 * W)] });
+    assert.deepEqual(early.dqkv.subarray(64 * columns), clean.dqkv.subarray(64 * columns));
+    // Queries below row 128 see keys below 128, and keys below 96 are seen by queries below 128.
+    const late = await poisoned(129, 160);
+    assert.deepEqual(late.y.subarray(0, 128 * W), clean.y.subarray(0, 128 * W));
     assert.deepEqual(late.dqkv.subarray(0, 96 * columns), clean.dqkv.subarray(0, 96 * columns));
   });
 }
