@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<Command>> = {
   submit: () => import("./cli/submit.ts"),
   crossvalidate: () => import("./cli/crossvalidate.ts"),
   calibrate: () => import("./cli/calibrate.ts"),
+  ensemble: () => import("./cli/ensemble.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),

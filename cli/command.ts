@@ -9,7 +9,7 @@ export interface CommandDescription<Table extends FlagTable> {
   /** One or two sentences at the top of --help. */
   summary: string;
   flags: Table;
-  /** Positional argument, e.g. `[kernel]`, and its help. */
+  /** Positional argument, e.g. `[kernel]` or `<files...>`, and its help. */
   argument?: [string, string];
   /** Full command lines, each with what it does. */
   examples: [command: string, does: string][];
@@ -20,6 +20,8 @@ export interface Parsed<Table extends FlagTable> {
   /** Fields the user gave, as opposed to defaults. */
   given: ReadonlySet<string>;
   argument?: string;
+  /** All words that are no flags. */
+  positional: readonly string[];
 }
 
 const verbose = toggle({ group: "Help", help: "show the stack of an error", default: false });
@@ -47,7 +49,7 @@ export function parseCommand<Table extends FlagTable>(
     if (value !== undefined) given.add(field);
     settings[field] = value === undefined ? flag.default : parseFlag(field, flag, value);
   }
-  return { settings: settings as Values<Table>, given, argument: command.args[0] };
+  return { settings: settings as Values<Table>, given, argument: command.args[0], positional: command.args };
 }
 
 function buildCommand<Table extends FlagTable>(description: CommandDescription<Table>): Command {
