@@ -1,14 +1,17 @@
 // Sections of the data report: who fought, who is strong, who beats whom.
 import { percent, plural, whole } from "../format.ts";
 import { figure, type Html, paragraph, type Section } from "../page.ts";
-import { colours, draw, marginFor, Plot, shortened } from "../plot.ts";
+import { colours, draw, marginFor, Plot, plotWidth, shortened } from "../plot.ts";
 import type { ChatbotFindings } from "./chatbots.ts";
 
 const rowsShown = 40;
 const matrixShown = 20;
+/** Fewer battles of a pair say next to nothing. */
+const fewBattles = 5;
+const columnName = (name: string) => shortened(name, 20);
 
-/** Two chatbots may share a shortened name. */
-function labels(chatbots: ChatbotFindings): string[] {
+/** Names that fit beside a plot, in the order of the rows; two that are shortened alike get a number. */
+export function chatbotLabels(chatbots: ChatbotFindings): string[] {
   const seen = new Map<string, number>();
   return chatbots.rows.map(({ name }) => {
     const short = shortened(name, 30), before = seen.get(short) ?? 0;
@@ -19,7 +22,7 @@ function labels(chatbots: ChatbotFindings): string[] {
 
 /** Battles alone, where nothing is known of outcomes. */
 export function battlesByChatbot(chatbots: ChatbotFindings): Section {
-  const names = labels(chatbots);
+  const names = chatbotLabels(chatbots);
   const rows = chatbots.rows.slice(0, rowsShown).map(({ battles }, place) => ({ name: names[place], battles }));
   const svg = draw("Battles by chatbot", {
     height: 60 + 20 * rows.length,
@@ -60,7 +63,7 @@ function limited(of: number): string {
 const parts = ["won", "tie", "lost"];
 
 function rates(chatbots: ChatbotFindings): Html {
-  const names = labels(chatbots);
+  const names = chatbotLabels(chatbots);
   const shown = chatbots.rows.slice(0, rowsShown).map((row, place) => ({ ...row, label: names[place] }));
   const bars = shown.flatMap(({ label, name, wins, ties, losses }) => {
     const total = Math.max(1, wins + ties + losses);
@@ -103,7 +106,7 @@ function rates(chatbots: ChatbotFindings): Html {
 }
 
 function ratings(chatbots: ChatbotFindings): Html {
-  const names = labels(chatbots);
+  const names = chatbotLabels(chatbots);
   const shown = chatbots.rows.slice(0, Math.min(rowsShown, chatbots.rated)).map((row, place) => (
     {
       name: names[place],
@@ -135,6 +138,10 @@ function ratings(chatbots: ChatbotFindings): Html {
   const lead = second === undefined || first.low > second.high
     ? ""
     : ` The intervals of ${first.name} and ${second.name} overlap: the order at the top is not certain.`;
+  const rest = chatbots.rows.length > shown.length
+    ? ` Shown are the first ${shown.length} of ${whole(chatbots.rated)}` +
+      (chatbots.rows.length > chatbots.rated ? `, the most battled of ${whole(chatbots.rows.length)}.` : ".")
+    : "";
   const groups = chatbots.groups > 1
     ? ` The chatbots form ${chatbots.groups} groups that never met; points compare only within a group.`
     : "";
@@ -144,7 +151,7 @@ function ratings(chatbots: ChatbotFindings): Html {
       chatbots.nu.toFixed(2)
     }), fitted to all battles at once; the ` +
       `average is 1000, and 400 points more are odds of 10 to 1 in battles with a winner. Lines are intervals from ` +
-      `${chatbots.rounds} bootstrap samples of the battles.${limited(chatbots.rated)}${lead}${groups}`,
+      `${chatbots.rounds} bootstrap samples of the battles.${lead}${groups}${rest}`,
   );
 }
 
@@ -158,7 +165,7 @@ interface Cell {
 }
 
 function matrix(chatbots: ChatbotFindings): Html {
-  const names = labels(chatbots);
+  const names = chatbotLabels(chatbots);
   // The most battled, in the order of the leaderboard.
   const chosen = new Set(
     chatbots.rows.map((row, place) => ({ place, row })).slice(0, chatbots.rated)
@@ -176,24 +183,33 @@ function matrix(chatbots: ChatbotFindings): Html {
     return [cell(i, j, winsI), cell(j, i, winsJ)];
   });
   const order = names.filter((_, place) => chosen.has(place));
-  const margin = marginFor(order), size = Math.min(44, Math.floor((690 - margin) / order.length));
+  // Names over the columns are turned by 45 degrees: they need as much room above as to the right of the last one.
+  const margin = marginFor(order), turned = 0.72 * marginFor(order.map(columnName)) + 6;
+  const size = Math.min(44, Math.floor((plotWidth - margin - turned) / order.length));
   const svg = draw("Share of points of each chatbot against each other", {
-    width: margin + 70 + size * order.length,
-    height: margin * 0.72 + 30 + size * order.length,
+    width: margin + turned + size * order.length,
+    height: turned + 20 + size * order.length,
     marginLeft: margin,
-    marginTop: margin * 0.72 + 14,
+    marginTop: turned + 10,
     marginBottom: 10,
-    marginRight: 70,
-    x: { label: null, domain: order, axis: "top", tickRotate: -45, tickSize: 0 },
+    marginRight: turned,
+    x: { label: null, domain: order, axis: "top", tickRotate: -45, tickSize: 0, tickFormat: columnName },
     y: { label: null, domain: order, tickSize: 0 },
     color: { type: "diverging", domain: [0, 1], pivot: 0.5, scheme: "BrBG" },
     marks: [
-      Plot.cell(cells, { x: "column", y: "row", fill: "share", title: "title", inset: 0.5 }),
+      Plot.cell(cells, {
+        x: "column",
+        y: "row",
+        fill: "share",
+        fillOpacity: ({ battles }) => battles < fewBattles ? 0.4 : 1,
+        title: "title",
+        inset: 0.5,
+      }),
       ...(size < 26 ? [] : [Plot.text(cells, {
         x: "column",
         y: "row",
         text: ({ share }) => String(Math.round(100 * share)),
-        fill: ({ share }) => Math.abs(share - 0.5) > 0.3 ? "white" : colours.ink,
+        fill: ({ share, battles }) => battles >= fewBattles && Math.abs(share - 0.5) > 0.3 ? "white" : colours.ink,
         fontSize: 11,
       })]),
     ],
@@ -202,7 +218,7 @@ function matrix(chatbots: ChatbotFindings): Html {
   return figure(
     svg,
     `Each row's points against each column in percent, a tie counting half; green: the row is ahead. Rows and columns are the ` +
-      `${order.length} most battled chatbots by strength; empty cells never met.` +
+      `${order.length} most battled chatbots by strength; empty cells never met, pale ones fewer than ${fewBattles} times.` +
       (strongest
         ? ` Most one-sided of ten battles or more: ${strongest.row} against ${strongest.column}, ${
           percent(strongest.share)

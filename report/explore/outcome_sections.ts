@@ -1,8 +1,9 @@
 // Sections of the data report: how battles end, and whether the side matters.
 import { percent, plural, whole } from "../format.ts";
 import { figure, paragraph, type Section } from "../page.ts";
-import { colours, draw, marginFor, Plot, shortened } from "../plot.ts";
+import { colours, draw, marginFor, Plot } from "../plot.ts";
 import { wilsonInterval } from "../statistics/wilson.ts";
+import { chatbotLabels } from "./chatbot_sections.ts";
 import type { Findings } from "./collect.ts";
 
 export const outcomeNames = ["A wins", "B wins", "tie"] as const;
@@ -76,10 +77,12 @@ export function positionSection({ outcomes, chatbots }: Findings): Section {
       percent(share)
     } (${range}): ${verdict}, if the sides were drawn by lot.`,
   )];
-  const shown = (chatbots?.rows ?? []).filter(({ asA, asB }) => asA >= 5 && asB >= 5)
+  const labels = chatbots ? chatbotLabels(chatbots) : [];
+  const shown = (chatbots?.rows ?? []).map((row, place) => ({ ...row, label: labels[place] }))
+    .filter(({ asA, asB }) => asA >= 5 && asB >= 5)
     .toSorted((x, y) => y.battles - x.battles).slice(0, chatbotsShown)
     .map((row) => ({
-      name: shortened(row.name),
+      name: row.label,
       asA: row.winsAsA / row.asA,
       asB: row.winsAsB / row.asB,
       wins: row.wins / (row.asA + row.asB),

@@ -7,7 +7,8 @@ import type { Findings } from "./collect.ts";
 import { faultKinds } from "./faults.ts";
 import { outcomeSection, positionSection, priorLogLoss } from "./outcome_sections.ts";
 import { faultSection, repeatSection, truncationSection } from "./row_sections.ts";
-import { languageSection, lengthOutcomeSection, lengthSection, traitSection } from "./text_sections.ts";
+import { languageSection, lengthOutcomeSection, lengthSection } from "./text_sections.ts";
+import { traitSection } from "./trait_section.ts";
 
 /** The HTML file. */
 export function exploreReport(findings: Findings): string {

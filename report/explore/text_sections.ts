@@ -1,10 +1,11 @@
-// Sections of the data report: lengths, languages and the looks of answers, and how outcomes go with them.
+// Sections of the data report: how long texts are and how outcomes go with it, and the languages of prompts.
 import { percent, plural, whole } from "../format.ts";
 import { figure, type Html, paragraph, type Section } from "../page.ts";
-import { colours, draw, marginFor, Plot } from "../plot.ts";
+import { colours, draw, Plot } from "../plot.ts";
 import { wilsonInterval } from "../statistics/wilson.ts";
 import type { Findings } from "./collect.ts";
 import type { LengthSummary } from "./lengths.ts";
+import { shareBars } from "./share_bars.ts";
 
 const languagesShown = 15;
 /** Rarer ones are mostly wrong guesses; shown only among the first five. */
@@ -189,13 +190,15 @@ export function languageSection({ languages: { languages, scripts }, battles }: 
   const top = languages.slice(0, languagesShown)
     .filter((row, place) => place < 5 || row.battles >= rareLanguage * battles);
   const rest = languages.slice(top.length).reduce((sum, row) => sum + row.battles, 0);
-  const rows = [...top, ...(rest > 0 ? [{ name: `${languages.length - top.length} others`, battles: rest }] : [])];
+  const rows = top.map(({ name, battles }) => ({ name, count: battles }));
+  if (rest > 0) rows.push({ name: plural(languages.length - top.length, "other"), count: rest });
+  const scriptRows = scripts.map(({ name, battles }) => ({ name, count: battles }));
   const main = languages[0];
   return {
     title: "Languages and scripts",
     parts: [
       figure(
-        shareBars("Languages of prompts", rows, battles),
+        shareBars(rows, battles, { label: "Languages of prompts", axis: "share of battles (%)" }),
         `Language of the prompt's first 200 characters by letter statistics, a guess for short ones: ${
           percent(main.battles / battles)
         } ` +
@@ -206,98 +209,9 @@ export function languageSection({ languages: { languages, scripts }, battles }: 
           }.`,
       ),
       figure(
-        shareBars("Scripts of prompts", scripts, battles),
+        shareBars(scriptRows, battles, { label: "Scripts of prompts", axis: "share of battles (%)" }),
         `The script of most letters of the prompt; “none” has no letters.`,
       ),
     ],
   };
-}
-
-function shareBars(label: string, rows: { name: string; battles: number }[], total: number): string {
-  const shares = rows.map(({ name, battles }) => ({ name, battles, share: battles / total }));
-  return draw(label, {
-    height: 56 + 21 * rows.length,
-    marginLeft: marginFor(rows.map(({ name }) => name)),
-    marginRight: 120,
-    x: { label: "share of battles (%)", percent: true, ticks: 5 },
-    y: { label: null, domain: shares.map(({ name }) => name), padding: 0.25 },
-    marks: [
-      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
-      Plot.barX(shares, { y: "name", x: "share", fill: colours.accent }),
-      Plot.text(shares, {
-        y: "name",
-        x: "share",
-        dx: 6,
-        textAnchor: "start",
-        text: ({ share, battles }) => `${percent(share)}  (${whole(battles)})`,
-      }),
-      Plot.ruleX([0]),
-    ],
-  });
-}
-
-export function traitSection({ traits, battles }: Findings, labeled: boolean): Section {
-  const shares = traits.map(({ name, answers }) => ({ name, battles: answers, share: answers / (2 * battles) }));
-  const names = traits.map(({ name }) => name);
-  const parts = [figure(
-    draw("Share of answers with each trait", {
-      height: 56 + 21 * names.length,
-      marginLeft: 70,
-      marginRight: 120,
-      x: { label: "share of answers (%)", percent: true, ticks: 5 },
-      y: { label: null, domain: names, padding: 0.25 },
-      marks: [
-        Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
-        Plot.barX(shares, { y: "name", x: "share", fill: colours.accent }),
-        Plot.text(shares, {
-          y: "name",
-          x: "share",
-          dx: 6,
-          textAnchor: "start",
-          text: ({ share, battles }) => `${percent(share)}  (${whole(battles)})`,
-        }),
-        Plot.ruleX([0]),
-      ],
-    }),
-    `Share of the ${whole(2 * battles)} answers that hold: ${
-      traits.map(({ name, rule }) => `${name}, ${rule}`).join("; ")
-    }.`,
-  )];
-  const compared = traits.filter(({ alone: [won, lost] }) => won + lost > 0);
-  if (labeled && compared.length > 0) parts.push(traitOutcomes(compared));
-  return { title: "Code, lists, refusals", parts };
-}
-
-function traitOutcomes(traits: Findings["traits"]): Html {
-  const rows = traits.map(({ name, alone: [won, lost, tied] }) => ({
-    name,
-    share: won / (won + lost),
-    ...wilsonInterval(won, won + lost),
-    words: `${percent(won / (won + lost))} of ${whole(won + lost)}, ${whole(tied)} ties`,
-  }));
-  const svg = draw("Who wins where one answer alone has a trait", {
-    height: 56 + 24 * rows.length,
-    marginLeft: 70,
-    marginRight: 150,
-    x: { label: "won by the answer with it (%)", percent: true, domain: [0, 100] },
-    y: { label: null, domain: rows.map(({ name }) => name) },
-    marks: [
-      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
-      Plot.ruleX([0.5], { stroke: colours.ink, strokeDasharray: "3 3" }),
-      Plot.ruleY(rows, { y: "name", x1: "low", x2: "high", stroke: colours.a, strokeWidth: 2 }),
-      Plot.dot(rows, { y: "name", x: "share", fill: colours.a, r: 4.5 }),
-      Plot.text(rows, { y: "name", frameAnchor: "right", dx: 140, textAnchor: "end", text: "words" }),
-    ],
-  });
-  const sure = rows.filter(({ low, high }) => low > 0.5 || high < 0.5).sort((x, y) =>
-    Math.abs(y.share - 0.5) - Math.abs(x.share - 0.5)
-  );
-  const reading = sure.length === 0
-    ? "None lies clearly off the middle."
-    : `Clearly off the middle: ${sure.map(({ name, share }) => `${name} (${percent(share)})`).join(", ")}.`;
-  return figure(
-    svg,
-    `Battles with a winner in which one answer has the trait and the other has not: how often the answer with it won, with ` +
-      `intervals. ${reading} Answers with a trait may differ in other ways too, above all in length.`,
-  );
 }

@@ -1,5 +1,6 @@
 // What the data report counts, on small files written by hand.
 import assert from "node:assert/strict";
+import { chatbotLabels } from "../../report/explore/chatbot_sections.ts";
 import { priorLogLoss } from "../../report/explore/outcome_sections.ts";
 import { exploreReport, summaryLines } from "../../report/explore/report.ts";
 import { combineHashes, scanText } from "../../report/explore/text_scan.ts";
@@ -184,6 +185,18 @@ Deno.test("traits find code, lists, tables and refusals, and not what only looks
     [`${"Well. ".repeat(60)}I cannot say.`, []],
   ];
   for (const [answer, names] of cases) assert.deepEqual(has(answer), names, answer);
+});
+
+Deno.test("chatbotLabels() are short, and different for different chatbots", async () => {
+  const long = "a-very-long-name-of-a-chatbot-of-the-size-";
+  const { chatbots } = await findingsOf([{ ...plain, a: `${long}7b`, b: `${long}70b` }, {
+    ...plain,
+    a: "x",
+    b: `${long}7b`,
+  }]);
+  const labels = chatbotLabels(chatbots!);
+  assert.equal(new Set(labels).size, 3);
+  assert.ok(labels.every((label) => label.length <= 34), labels.join());
 });
 
 Deno.test("priorLogLoss() is the entropy of the shares", () => {

@@ -9,8 +9,15 @@ const header = "id,model_a,model_b,prompt,response_a,response_b,winner_model_a,w
 const otherScripts = ["Как это работает? ", "请解释一下这个问题。", "これは何ですか。", "¿Cómo funciona esto? ", "🙂 "];
 const code = "```python\nfor number in range(10):\n    print(number * number)\n```\n";
 
-/** Rows of the file, one by one; the same seed gives the same rows. */
-export function* largeRows(battles: number, seed = 42): Generator<string> {
+export interface LargeOptions {
+  /** @default {42} */
+  seed?: number;
+  /** Versions of each of the twelve chatbots, with names as long as people's. @default {1} */
+  versions?: number;
+}
+
+/** Rows of the file, one by one; the same options give the same rows. */
+export function* largeRows(battles: number, { seed = 42, versions = 1 }: LargeOptions = {}): Generator<string> {
   const draw = new Random(seed);
   const sample = generateSample({ battles: 2000, seed });
   const sentences = sample.flatMap(({ prompt, responseA, responseB }) => [...prompt, ...responseA, ...responseB]);
@@ -18,6 +25,9 @@ export function* largeRows(battles: number, seed = 42): Generator<string> {
   let earlier = "";
   for (let row = 0; row < battles; row++) {
     const { modelA, modelB, label } = sample[draw.below(sample.length)];
+    const [a, b] = [modelA, modelB].map((name) =>
+      versions === 1 ? name : `${name}-${1 + draw.below(versions)}b-instruct-preview`
+    );
     const turns = draw.uniform() < 0.85 ? 1 : 2 + draw.below(4);
     const repeated = draw.uniform() < 0.15;
     const prompt = Array.from(
@@ -33,7 +43,7 @@ export function* largeRows(battles: number, seed = 42): Generator<string> {
     const copy = earlier !== "" && draw.uniform() < 0.01;
     const texts = copy ? earlier : [prompt, answer(label === 0), answer(label === 1)].map(cell).join(",");
     earlier = texts;
-    yield `${100000 + row},${modelA},${modelB},${texts},${[0, 1, 2].map((one) => Number(one === label)).join(",")}\n`;
+    yield `${100000 + row},${a},${b},${texts},${[0, 1, 2].map((one) => Number(one === label)).join(",")}\n`;
   }
 }
 

@@ -1,0 +1,38 @@
+// Bars of shares with their counts, one row a name.
+import { percent, whole } from "../format.ts";
+import { colours, draw, marginFor, Plot } from "../plot.ts";
+
+export interface ShareBarsOptions {
+  /** Said by screen readers. */
+  label: string;
+  /** What the axis counts, e.g. `share of battles (%)`. */
+  axis: string;
+}
+
+/** Draws each row's share of `total`, in the order of the rows. */
+export function shareBars(
+  rows: readonly { name: string; count: number }[],
+  total: number,
+  { label, axis }: ShareBarsOptions,
+): string {
+  const shares = rows.map(({ name, count }) => ({ name, count, share: count / total }));
+  return draw(label, {
+    height: 56 + 21 * rows.length,
+    marginLeft: marginFor(rows.map(({ name }) => name)),
+    marginRight: 120,
+    x: { label: axis, percent: true, ticks: 5 },
+    y: { label: null, domain: shares.map(({ name }) => name), padding: 0.25 },
+    marks: [
+      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.barX(shares, { y: "name", x: "share", fill: colours.accent }),
+      Plot.text(shares, {
+        y: "name",
+        x: "share",
+        dx: 6,
+        textAnchor: "start",
+        text: ({ share, count }) => `${percent(share)}  (${whole(count)})`,
+      }),
+      Plot.ruleX([0]),
+    ],
+  });
+}
