@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   crossvalidate: () => import("./cli/crossvalidate.ts"),
   calibrate: () => import("./cli/calibrate.ts"),
   ensemble: () => import("./cli/ensemble.ts"),
+  average: () => import("./cli/average.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),
