@@ -28,7 +28,9 @@ function printStart({ out, record, data, totalSteps, doneSteps, created, notices
     }`,
     steps: `${grouped(totalSteps)} of ${batch} battles${doneSteps ? `, ${grouped(doneSteps)} of them done` : ""}`,
     tokens: `up to ${grouped(batchTokens)} a micro-batch, ${grouped(maxTokens)} a sequence`,
-    memory: `${grouped(created.engine.bytes / 2 ** 20)} MiB of parameters, gradients and moments on the adapter`,
+    memory: `${
+      grouped(created.engine.bytes / 2 ** 20)
+    } MiB on the adapter: parameters, gradients, moments, activations`,
     output: join(out, "/"),
   };
   for (const [name, value] of Object.entries(rows)) console.error(`${name.padEnd(11)} ${value}`);

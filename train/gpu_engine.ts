@@ -1,6 +1,6 @@
 // The Engine on the GPU: one recorded Program for a training micro-step, one for prediction, one for AdamW.
 import { type PackedBatch } from "../data/batch.ts";
-import { GpuError, InputError, UsageError } from "../errors.ts";
+import { GpuError, InputError, ShapeError, UsageError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { type Program } from "../gpu/program.ts";
@@ -94,6 +94,25 @@ export class GpuEngine implements Engine {
   get bytes(): number {
     const programs = [this.#training, this.#optimizer, this.#prediction?.program];
     return this.parameters.bytes + programs.reduce((sum, program) => sum + (program?.bytes ?? 0), 0);
+  }
+
+  /**
+   * Records all programs of a training run now, so that what the adapter cannot hold is known before anything is written.
+   *
+   * @throws {UsageError} if a micro-batch of this capacity is too large for the adapter
+   */
+  async record(): Promise<void> {
+    try {
+      this.#training ??= this.#recordTraining();
+      this.#optimizer ??= this.#recordOptimizer();
+      this.#prediction ??= this.#recordPrediction();
+    } catch (error) {
+      if (error instanceof ShapeError) throw new UsageError(error.message);
+      throw error;
+    }
+    const { gpu } = this.#options;
+    await gpu.device.queue.onSubmittedWorkDone();
+    gpu.check();
   }
 
   accumulate(batch: PackedBatch, { step, stepWeight }: { step: number; stepWeight: number }): void {

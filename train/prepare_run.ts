@@ -63,6 +63,12 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   const checkpoint = earlier && await readCheckpoint(out);
   const { schedules } = earlier ?? {};
   const created = await createEngine({ ...settings, folder, config: model.config, schedules, onNotice });
+  try {
+    await created.engine.record();
+  } catch (error) {
+    created.dispose();
+    throw error;
+  }
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
   const notices: string[] = [];

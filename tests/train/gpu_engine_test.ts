@@ -153,3 +153,12 @@ Deno.test("GpuEngine refuses a micro-batch beyond its capacity before anything i
     assert.equal((await engine.readSteps()).length, 0);
   });
 });
+
+Deno.test("GpuEngine.record() refuses a micro-batch that the adapter cannot bind, and says which flag to lower", async () => {
+  const golden = await loadGolden("bert_long");
+  const { gpu } = await testGpu();
+  const tokens = Math.floor(gpu.limits.maxStorageBufferBindingSize / 4 / 32) + 1;
+  await withEngine(golden, async (engine) => {
+    await assert.rejects(engine.record(), { name: "UsageError", message: /lower --batch-tokens/ });
+  }, { capacity: { tokens, segments: 8, battles: 4 }, poison: false });
+});
