@@ -22,7 +22,11 @@ interface Row extends Pick<AttentionLayout, "kvHeads" | "causal" | "window" | "s
   rate?: number;
   std?: number;
   rtol?: number;
+  /** Kernels of its own, tens of seconds of cold compiling: with `--all` only. */
+  slow?: boolean;
 }
+
+const all = Deno.env.get("TIEBREAK_ALL_TESTS") === "1";
 
 const cases: Row[] = [
   { why: "one token, one head", heads: 1, D: 4, lengths: [1] },
@@ -51,7 +55,7 @@ const cases: Row[] = [
   { why: "the query alone", heads: 4, D: 16, lengths: [37, 2], dead: 1, causal: true, window: 1 },
   { why: "local, an odd window", heads: 4, D: 16, lengths: [70, 3, 33], dead: 2, window: 11 },
   { why: "local, a window of blocks", heads: 4, D: 16, lengths: [150, 40], window: 64 },
-  { why: "key heads shared by two", heads: 6, kvHeads: 3, D: 16, lengths: [33, 4], dead: 2 },
+  { why: "key heads shared by two", heads: 8, kvHeads: 4, D: 16, lengths: [33, 4], dead: 2 },
   { why: "key heads shared, q | k | v whole texels, y not", heads: 2, kvHeads: 1, D: 16, lengths: [33, 4], dead: 2 },
   {
     why: "one key head of all, causal",
@@ -65,7 +69,7 @@ const cases: Row[] = [
   },
   { why: "a scale of its own", heads: 4, D: 16, lengths: [9, 21], scale: 0.4 },
   // Uncapped scores reach 150 here: three times the cap.
-  { why: "capped scores", heads: 4, D: 16, lengths: [33, 10], dead: 3, std: 6, softcap: 50, rtol: 2e-5 },
+  { why: "capped scores", heads: 4, D: 16, lengths: [33, 10], dead: 3, std: 6, softcap: 50 },
   {
     why: "all at once: Gemma 2",
     heads: 4,
@@ -79,8 +83,17 @@ const cases: Row[] = [
     scale: 0.3,
     rate: 0.1,
   },
-  { why: "Phi's heads, causal, shared", heads: 4, kvHeads: 2, D: 80, lengths: [35, 3], dead: 2, causal: true },
-  { why: "heads of 96, local", heads: 2, D: 96, lengths: [35, 3], dead: 2, window: 8 },
+  {
+    why: "Phi's heads, causal, shared",
+    heads: 4,
+    kvHeads: 2,
+    D: 80,
+    lengths: [35, 3],
+    dead: 2,
+    causal: true,
+    slow: true,
+  },
+  { why: "heads of 96, local", heads: 2, D: 96, lengths: [35, 3], dead: 2, window: 8, slow: true },
   {
     why: "Gemma 2's heads, causal, shared, capped",
     heads: 2,
@@ -135,7 +148,7 @@ function padded(data: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
 }
 
 for (const row of cases) {
-  const { why, heads, kvHeads = heads, D, lengths, dead = 0, std = 1, rtol } = row;
+  const { why, heads, kvHeads = heads, D, lengths, dead = 0, std = 1, rtol, slow = false } = row;
   for (const [name, schedule] of Object.entries(schedules)) {
     const layout = layoutOf(row), { tokens, dropout } = layout, T = tokens + dead, columns = (heads + 2 * kvHeads) * D;
     const blocks = attentionBlocks(layout.starts);
@@ -146,7 +159,8 @@ for (const row of cases) {
     };
     if (dropout) inputs.tokenKeys = { shape: [T], live: "tokens", data: padded(dropout.tokenKeys, T) };
     const sizes = `${heads === kvHeads ? heads : `${heads}:${kvHeads}`} x ${D}, ${lengths}`;
-    Deno.test(`attention() matches f64 forward and backward: ${why} (${sizes}, ${name})`, () =>
+    const test = `attention() matches f64 forward and backward: ${why} (${sizes}, ${name})`;
+    Deno.test(test, { ignore: slow && !all }, () =>
       checkCase("attention", {
         why,
         inputs,
