@@ -1,7 +1,7 @@
 // `submit`: predictions for a test file, as a submission.
 import { readBattles } from "../data/battles.ts";
 import { encodeAll } from "../data/dataset.ts";
-import { writeSubmission } from "../data/predictions.ts";
+import { writeSubmission, writeWithInputs } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
 import { calibrate } from "../train/calibration.ts";
 import { text, toggle } from "../train/flags.ts";
@@ -17,11 +17,20 @@ const description = {
   flags: {
     data: text({ group: "Data", value: "FILE", help: "battles in Kaggle's layout; outcomes are not needed" }),
     out: text({ group: "Data", value: "FILE", help: "where to write", default: "submission.csv" }),
+    withInputs: toggle({
+      group: "Data",
+      help: "write the battles too, predictions as target_a, target_b, target_tie: what train --extra-data learns from",
+      default: false,
+    }),
     force: toggle({ group: "Data", help: "replace that file", default: false }),
     ...predictionFlags,
   },
   examples: [
     ["deno task submit --data test.csv --model runs/first", "into submission.csv"],
+    [
+      "deno task submit --data more.csv --model runs/big --with-inputs --out judged.csv",
+      "battles with a model's judgement, for another model's --extra-data",
+    ],
   ] as [string, string][],
 };
 
@@ -29,7 +38,7 @@ const description = {
 export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
-  const { data, out, force, model, ...settings } = parsed.settings;
+  const { data, out, force, model, withInputs, ...settings } = parsed.settings;
   if (data === undefined) throw new UsageError("Cannot submit without battles: name a file with --data");
   if (model === undefined) throw new UsageError("Cannot submit without a model: name a run folder with --model");
   if (!force && await exists(out)) {
@@ -44,10 +53,11 @@ export async function run(args: string[]): Promise<void> {
     const raw = await predictAll(trained.engine, battles, { ...settings, onProgress: progress.onProgress });
     progress.stop();
     const p = calibration ? calibrate(raw, calibration) : raw;
-    await writeSubmission(
-      out,
-      battles.map(({ id }, row) => ({ id, probabilities: p.subarray(row * 3, row * 3 + 3) })),
-    );
+    if (withInputs) await writeWithInputs(out, data, p);
+    else {
+      const rows = battles.map(({ id }, row) => ({ id, probabilities: p.subarray(row * 3, row * 3 + 3) }));
+      await writeSubmission(out, rows);
+    }
     console.log(`${out}  ${battles.length} rows`);
   } finally {
     progress.stop();

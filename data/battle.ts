@@ -16,6 +16,10 @@ export interface Battle {
   label?: Outcome;
   modelA?: string;
   modelB?: string;
+  /** What to learn in place of the label: probabilities (A, B, tie) that a judge gave. */
+  target?: [number, number, number];
+  /** Weight in the loss. @default {1} */
+  weight?: number;
   /** True probabilities (A, B, tie), known only for the built-in sample. */
   truth?: [number, number, number];
 }

@@ -17,6 +17,10 @@ export interface EncodedBattle {
   tokens: number;
   segments: number;
   label?: Outcome;
+  /** Learned in place of the label. */
+  target?: [number, number, number];
+  /** In the loss. @default {1} */
+  weight?: number;
   truth?: [number, number, number];
 }
 
@@ -41,6 +45,8 @@ function encodeOne(battle: Battle, index: number, tokenizer: Tokenizer, options:
     tokens: sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
     segments: sequences.length,
     ...(battle.label !== undefined && { label: battle.label }),
+    ...(battle.target !== undefined && { target: battle.target }),
+    ...(battle.weight !== undefined && { weight: battle.weight }),
     ...(battle.truth !== undefined && { truth: battle.truth }),
   };
 }

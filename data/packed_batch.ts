@@ -7,7 +7,7 @@ import type { MicroBatch } from "./packing.ts";
 const exchanged = [1, 0, 2];
 
 /** Lays the sequences of a micro-batch end to end, side A of each battle first.
- *  Battles without a label have targets 0 and weight 0: they are predicted, never learned from.
+ *  Battles without a label or a target have targets 0 and weight 0: they are predicted, never learned from.
  *  @param battles the list that was planned
  *  @param options `labelSmoothing` e makes targets t(1 - e) + e/3 */
 export function packBatch(
@@ -47,12 +47,14 @@ export function packBatch(
   for (const [at, index] of microBatch.battles.entries()) {
     batch.sides.set([segment, segment + laid[at].length - 1], at * 2);
     segment += laid[at].length;
-    const { label } = battles[index];
-    if (label === undefined) continue;
-    const outcome = microBatch.swapped[at] ? exchanged[label] : label;
-    batch.targets.fill(labelSmoothing / 3, at * 3, at * 3 + 3);
-    batch.targets[at * 3 + outcome] = 1 - labelSmoothing + labelSmoothing / 3;
-    batch.weights[at] = 1;
+    const { label, target, weight = 1 } = battles[index];
+    if (label === undefined && target === undefined) continue;
+    for (let outcome = 0; outcome < 3; outcome++) {
+      const share = target ? target[outcome] : Number(outcome === label);
+      const column = microBatch.swapped[at] ? exchanged[outcome] : outcome;
+      batch.targets[at * 3 + column] = share * (1 - labelSmoothing) + labelSmoothing / 3;
+    }
+    batch.weights[at] = weight;
   }
   return batch;
 }

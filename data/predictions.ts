@@ -1,7 +1,7 @@
 // Submission files: writing, reading, and matching their rows with the battles they speak of.
 import { InputError } from "../errors.ts";
 import type { Outcome } from "./battle.ts";
-import { checkIdIsNew, readBattles } from "./battles.ts";
+import { checkIdIsNew, readBattles, targetColumns } from "./battles.ts";
 import { quoted, readCsv } from "./csv.ts";
 import { writeLines } from "./text_file.ts";
 
@@ -32,6 +32,28 @@ function printRow(id: string, probabilities: ArrayLike<number>): number[] {
   }
   return row.map((p) => Number((p / sum).toPrecision(9)));
 }
+
+/** Writes `columns` of a file of battles as they stand there, and a prediction beside each row as its soft target, so that
+ *  `train` learns from what a model predicted. @param p [B, 3], in the file's order */
+export async function writeWithInputs(path: string, data: string, p: ArrayLike<number>): Promise<void> {
+  async function* lines(): AsyncGenerator<string> {
+    let columns: string[] | undefined, at = 0;
+    for await (const { cell } of readCsv(data, inputColumns)) {
+      if (!columns) {
+        columns = [...inputColumns, "model_a", "model_b"].filter((column) => cell(column) !== undefined);
+        yield `${[...columns, ...targetColumns].join(",")}\n`;
+      }
+      const cells = columns.map((column) => csvCell(cell(column)!));
+      const row = printRow(cell("id")!, Array.from({ length: 3 }, (_, c) => p[at * 3 + c]));
+      at++;
+      yield `${[...cells, ...row].join(",")}\n`;
+    }
+    if (at * 3 !== p.length) throw new InputError(`Cannot read ${data} again: it changed meanwhile: run again`);
+  }
+  await writeLines(path, lines());
+}
+
+const inputColumns = ["id", "prompt", "response_a", "response_b"];
 
 function csvCell(text: string): string {
   return /[",\r\n]|^\s|\s$|^$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -37,7 +37,7 @@ export async function heldOutOf(folder: string, tokenizer: Tokenizer, encoding: 
     throw new UsageError(`Cannot find what ${folder} held out: it has no run.json of a run: name battles with --data`);
   }
   const settings = run.settings as unknown as TrainSettings;
-  const data = await loadRunData(tokenizer, { ...settings, ...encoding });
+  const data = await loadRunData(tokenizer, { ...settings, ...encoding, extraData: undefined });
   if (data.valid.length === 0) {
     throw new UsageError(`Cannot find what ${folder} held out: it trained on all its battles: name others with --data`);
   }

@@ -1,7 +1,7 @@
 // The battles of a run: from the user's files or the built-in sample, split by prompt where no validation file is given.
 import { resolve } from "node:path";
 import type { Battle } from "../data/battle.ts";
-import { readBattles } from "../data/battles.ts";
+import { readBattles, type ReadOptions } from "../data/battles.ts";
 import { encodeAll, type EncodedBattle } from "../data/dataset.ts";
 import { promptKey, type Split, splitByKey } from "../data/folds.ts";
 import { nearDuplicateKeys } from "../data/near_duplicates.ts";
@@ -21,11 +21,14 @@ export interface RunData {
   /** Empty if nothing is held out. */
   valid: EncodedBattle[];
   trainRecord: DataRecord;
+  /** Of the extra data, and how many of its battles were left out since a validation battle has their prompt. */
+  extraRecord?: DataRecord;
+  extraLeftOut: number;
   /** Of the validation file, where there is one. */
   validRecord?: DataRecord;
   /** Battles of a validation file whose prompt is trained on too. */
   sharedPrompts: number;
-  /** Reads the texts again, e.g. for the baselines; in the order of `train` and `valid`. */
+  /** Reads the texts again, e.g. for the baselines; in the order of `train`, without extra battles, and of `valid`. */
   texts(): Promise<{ train: Battle[]; valid: Battle[] }>;
 }
 
@@ -34,6 +37,9 @@ export interface LoadOptions extends EncodeOptions {
   data?: string;
   valid?: string;
   validFraction: number;
+  extraData?: string;
+  extraWeight?: number;
+  targetTemperature?: number;
   /** How many folds, and which one is held out, from 1; in place of `validFraction`. */
   folds?: number;
   fold?: number;
@@ -42,6 +48,34 @@ export interface LoadOptions extends EncodeOptions {
 
 /** Reads, checks and encodes all battles of a run. @throws {InputError} with file, row and column */
 export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): Promise<RunData> {
+  const { validKeys, ...data } = await loadOwnData(tokenizer, options);
+  const { extraData, extraWeight = 1, targetTemperature = 1 } = options;
+  let train = data.train;
+  const extra: Partial<RunData> = {};
+  if (extraData !== undefined) {
+    const keys: string[] = [];
+    const source = fileSource(extraData, { requireTargets: true });
+    const all = await encodeAll(noting(source.battles(), keys), tokenizer, options);
+    extra.extraRecord = await source.record(all.length);
+    const groups = nearDuplicateKeys([...validKeys, ...keys]), held = new Set(groups.slice(0, validKeys.length));
+    const kept = all.filter((_, at) => !held.has(groups[validKeys.length + at]));
+    extra.extraLeftOut = all.length - kept.length;
+    const weighted = kept.map((battle) => ({ ...battle, weight: (battle.weight ?? 1) * extraWeight }));
+    train = train.concat(weighted.map((battle, at) => ({ ...battle, index: train.length + at })));
+  }
+  return { ...data, ...extra, train: train.map((battle) => withTemperature(battle, targetTemperature)) };
+}
+
+/** Of a battle with target probabilities: those to the power 1/T, made to add up to 1. */
+function withTemperature(battle: EncodedBattle, temperature: number): EncodedBattle {
+  if (!battle.target || temperature === 1) return battle;
+  const powers = battle.target.map((p) => p ** (1 / temperature));
+  const sum = powers[0] + powers[1] + powers[2];
+  return { ...battle, target: powers.map((power) => power / sum) as [number, number, number] };
+}
+
+/** Everything but the extra data. @returns also the keys of the validation battles' prompts */
+async function loadOwnData(tokenizer: Tokenizer, options: LoadOptions): Promise<RunData & { validKeys: string[] }> {
   const source = options.data === undefined ? sampleSource("train", builtIn.train) : fileSource(options.data);
   const keys: string[] = [];
   const all = await encodeAll(noting(source.battles(), keys), tokenizer, options);
@@ -57,6 +91,8 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
     return {
       train: all,
       valid,
+      validKeys: heldKeys,
+      extraLeftOut: 0,
       sharedPrompts: heldKeys.filter((key) => trained.has(key)).length,
       trainRecord,
       validRecord: await held.record(valid.length),
@@ -71,6 +107,8 @@ export async function loadRunData(tokenizer: Tokenizer, options: LoadOptions): P
   return {
     train: pick(all, split.train),
     valid: pick(all, split.valid),
+    validKeys: pick(keys, split.valid),
+    extraLeftOut: 0,
     sharedPrompts: 0,
     trainRecord,
     texts: async () => {
@@ -102,9 +140,9 @@ interface Source {
   record(battles: number): Promise<DataRecord>;
 }
 
-function fileSource(path: string): Source {
+function fileSource(path: string, needs: ReadOptions = { requireLabels: true }): Source {
   return {
-    battles: () => readBattles(path, { requireLabels: true }),
+    battles: () => readBattles(path, needs),
     record: async (battles) => ({ source: resolve(path), sha256: await fileSha256(path), battles }),
   };
 }

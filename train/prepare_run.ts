@@ -59,6 +59,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   if (earlier) {
     checkSameData(out, data.trainRecord, earlier.data);
     checkSameData(out, data.validRecord, earlier.valid);
+    checkSameData(out, data.extraRecord, earlier.extra);
   }
   const checkpoint = earlier && await readCheckpoint(out);
   const { schedules } = earlier ?? {};
@@ -75,6 +76,9 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   if (created.adapter.warning) notices.push(created.adapter.warning);
   if (data.sharedPrompts > 0) {
     notices.push(`${data.sharedPrompts} validation battles have a prompt that is also trained on`);
+  }
+  if (data.extraLeftOut > 0) {
+    notices.push(`${data.extraLeftOut} extra battles are left out: a validation battle has their prompt, or nearly so`);
   }
   if (earlier && earlier.adapter.name !== created.adapter.name) {
     notices.push(`The run began on ${earlier.adapter.name}: its last digits will not be those of a run without a stop`);
@@ -116,6 +120,7 @@ export async function withLastingPaths(flags: TrainFlags): Promise<TrainFlags> {
     model: isFolder ? resolve(flags.model) : flags.model,
     data: absolute(flags.data),
     valid: absolute(flags.valid),
+    extraData: absolute(flags.extraData),
   };
 }
 
@@ -132,6 +137,7 @@ function recordOf(settings: TrainSettings, data: RunData, { engine, adapter, sch
     schedules,
     data: data.trainRecord,
     ...(data.validRecord && { valid: data.validRecord }),
+    ...(data.extraRecord && { extra: data.extraRecord }),
     parameters,
   };
 }

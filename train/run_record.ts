@@ -25,6 +25,8 @@ export interface RunRecord {
   schedules: Schedules;
   data: DataRecord;
   valid?: DataRecord;
+  /** The extra data. */
+  extra?: DataRecord;
   /** Numbers. */
   parameters: { trained: number; frozen: number };
 }
@@ -46,7 +48,7 @@ export function resumedFlags(flags: TrainFlags, given: ReadonlySet<string>, path
   for (const [field, flag] of lasting) {
     const earlier = settings[field] === undefined ? undefined : checked(path, field, flag, settings[field]);
     // The bytes of the data are compared, not the way to them.
-    if (given.has(field) && ["data", "valid"].includes(field) && earlier !== undefined) continue;
+    if (given.has(field) && ["data", "valid", "extraData"].includes(field) && earlier !== undefined) continue;
     if (given.has(field) && merged[field] !== earlier) {
       throw new UsageError(
         `Cannot resume ${path} with --${flagName(field)} ${merged[field]}: its run.json says ${
@@ -73,7 +75,7 @@ function checked(path: string, field: string, flag: Flag<unknown>, value: unknow
 export function resumedChoices(
   path: string,
   run: JsonObject,
-): Pick<RunRecord, "started" | "adapter" | "schedules" | "data" | "valid"> {
+): Pick<RunRecord, "started" | "adapter" | "schedules" | "data" | "valid" | "extra"> {
   for (const field of ["adapter", "schedules", "data"]) {
     if (!isObject(run[field])) {
       throw new InputError(`Cannot resume ${path}: its run.json has no ${field}: start again with --force`);

@@ -12,6 +12,19 @@ export const trainFlags = {
   data: text({ group: data, value: "FILE", help: "battles in Kaggle's layout", otherwise: "the built-in sample" }),
   valid: text({ group: data, value: "FILE", help: "battles to validate on", otherwise: "a share of --data's prompts" }),
   validFraction: number({ group: data, help: "share of the prompts held out", default: 0.1, min: 0, max: 0.9 }),
+  extraData: text({
+    group: data,
+    value: "FILE",
+    help: "more battles to learn from, never validated on; with outcomes or target_a, target_b, target_tie",
+  }),
+  extraWeight: number({ group: data, help: "weight of an extra battle in the loss", default: 1, min: 1e-6, max: 1e6 }),
+  targetTemperature: number({
+    group: data,
+    help: "target probabilities are raised to the power 1/X: above 1 softer, below 1 sharper",
+    default: 1,
+    min: 0.05,
+    max: 100,
+  }),
   folds: integer({
     group: data,
     help: "cut the prompts into so many folds, each with its share of every outcome, in place of --valid-fraction",
