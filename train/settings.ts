@@ -90,7 +90,7 @@ export const trainFlags = {
   lr: number({
     group: length,
     help: "peak learning rate",
-    otherwise: "5e-5 full, 2e-4 on the built-in sample; 1e-3 head",
+    otherwise: "5e-5 full, 3e-4 on the built-in sample; 1e-3 head",
     min: 0,
     max: 10,
   }),
@@ -147,7 +147,7 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
 }
 
 /** What the built-in sample wants in place of the defaults: so few and so clear battles bear a high rate (docs/sample.md). */
-const sampleRecipe = { lr: 2e-4, epochs: 1 };
+const sampleRecipe = { lr: 3e-4, epochs: 1 };
 
 /** Fills in what depends on the model.
  *  @param defaultPairing the architecture's own

@@ -67,7 +67,7 @@ Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, 
     const settings = resolveSettings({ ...sampleDefaults, ...flags }, bert, "siamese");
     return [settings.lr, settings.epochs];
   };
-  assert.deepEqual(length({}), [2e-4, 1]);
+  assert.deepEqual(length({}), [3e-4, 1]);
   assert.deepEqual(length({ data: "train.csv" }), [5e-5, 2]);
   assert.deepEqual(length({ method: "head" }), [1e-3, 2]);
   assert.deepEqual(length({ lr: 1e-5, epochs: 3 }), [1e-5, 3]);
