@@ -14,7 +14,7 @@ import { type DataRecord, fileSha256, textSha256 } from "./run_record.ts";
 
 /** Battles of the built-in sample: as many as a full fine-tuning of MiniLM gets through in about 4 minutes where the
  *  adapter's best matmul reaches 10 GFLOP/s. */
-export const builtIn = { train: 480, valid: 160, seed: 42 };
+export const builtIn = { train: 600, valid: 160, seed: 42 };
 
 export interface RunData {
   train: EncodedBattle[];
