@@ -46,6 +46,10 @@ export class Program {
     this.#flopsPerSubmit = gpu.report.isCpu ? Infinity : FLOPS_PER_SUBMIT;
   }
 
+  get dispatches(): number {
+    return this.#commands.filter(({ kind }) => kind === "dispatch").length;
+  }
+
   /** Enqueues one replay. `values` holds every field of the step uniform; dispatch sizes are taken from it as well. */
   run(values: StepValues): void {
     const { device } = this.#gpu;

@@ -38,11 +38,16 @@ interface Lives {
   last: number;
 }
 
+type Operand = Tensor | TextureOperand;
+
+type Entry =
+  & ({ kernel: Kernel; entry: string; at: Dispatch } | { texture: TextureOperand } | { clear: Tensor })
+  & { ifRead?: boolean };
+
 /** Collects commands. Not reusable after `build`. */
 export class Recorder {
-  readonly #entries:
-    ({ kernel: Kernel; entry: string; at: Dispatch } | { texture: TextureOperand } | { clear: Tensor })[] = [];
-  readonly #lives = new Map<Tensor | TextureOperand, Lives>();
+  readonly #entries: Entry[] = [];
+  #ifRead = false;
   readonly #kept = new Set<Tensor>();
   readonly #constants = new Map<Tensor, Float32Array<ArrayBuffer>>();
 
@@ -91,15 +96,23 @@ export class Recorder {
     }
     const rows = tensor.shape[0];
     const operand = new TextureOperand(tensor, rows, tensor.size / rows / 4);
-    this.#touch(tensor);
-    this.#touch(operand);
-    this.#entries.push({ texture: operand });
+    this.#push({ texture: operand });
     return operand;
   }
 
   clear(tensor: Tensor): void {
-    this.#touch(tensor);
-    this.#entries.push({ clear: tensor });
+    this.#push({ clear: tensor });
+  }
+
+  /** What `record` records is left out of the Program where it writes nothing but planned memory that nobody reads later. */
+  ifRead<Result>(record: () => Result): Result {
+    const outer = this.#ifRead;
+    this.#ifRead = true;
+    try {
+      return record();
+    } finally {
+      this.#ifRead = outer;
+    }
   }
 
   /**
@@ -120,20 +133,29 @@ export class Recorder {
     };
     for (const [name, operand] of Object.entries(at.read ?? {})) {
       check(name, operand instanceof TextureOperand ? "texture" : "read");
-      this.#touch(operand);
     }
-    for (const [name, tensor] of Object.entries(at.write ?? {})) {
-      check(name, "write");
-      this.#touch(tensor);
-    }
-    this.#entries.push({ kernel, entry, at });
+    for (const name of Object.keys(at.write ?? {})) check(name, "write");
+    this.#push({ kernel, entry, at });
   }
 
-  #touch(operand: Tensor | TextureOperand): void {
-    const now = this.#entries.length;
-    const lives = this.#lives.get(operand);
-    if (lives) lives.last = now;
-    else this.#lives.set(operand, { first: now, last: now });
+  #push(entry: Entry): void {
+    this.#entries.push(this.#ifRead ? { ...entry, ifRead: true } : entry);
+  }
+
+  /** The commands that the Program holds: all but those of `ifRead` that nobody needs. */
+  #needed(): Entry[] {
+    const wanted = new Set<Operand>();
+    return this.#entries.toReversed().filter((entry) => {
+      const { reads, writes } = operandsOf(entry);
+      const isNeeded = !entry.ifRead || writes.some((operand) => wanted.has(operand) || this.#isLasting(operand));
+      // A written tensor may also be read: `accumulate` adds to what is there.
+      if (isNeeded) { for (const operand of [...reads, ...writes]) wanted.add(operand); }
+      return isNeeded;
+    }).reverse();
+  }
+
+  #isLasting(operand: Operand): boolean {
+    return operand instanceof Tensor && (!operand.planned || this.#kept.has(operand));
   }
 
   /**
@@ -145,13 +167,15 @@ export class Recorder {
   build(pipelines: PipelineCache, stepFields: readonly UniformField[], { poison = false } = {}): Program {
     const { device } = this.gpu;
     const owned: (GPUBuffer | GPUTexture)[] = [];
-    const bytes = this.#placeTensors(owned, poison) + this.#placeTextures(owned);
+    const needed = this.#needed();
+    const lives = livesOf(needed);
+    const bytes = this.#placeTensors(lives, needed.length, owned, poison) + this.#placeTextures(lives, owned);
     for (const [{ region }, data] of this.#constants) {
       // A tensor that no command touches has no place.
       if (region) device.queue.writeBuffer(region.buffer, region.offset, data);
     }
 
-    const dispatches = this.#entries.filter((e) => "kernel" in e);
+    const dispatches = needed.filter((e) => "kernel" in e);
     const sizes = new Map<typeof dispatches[number], { offset: number; bytes: ArrayBuffer }>();
     let uniformBytes = 256;
     for (const entry of dispatches) {
@@ -178,7 +202,7 @@ export class Recorder {
     for (const { offset, bytes } of sizes.values()) packed.set(new Uint8Array(bytes), offset);
     device.queue.writeBuffer(uniforms, 0, packed);
 
-    const commands = this.#entries.map((entry): Command => {
+    const commands = needed.map((entry): Command => {
       if ("texture" in entry) return { kind: "texture", operand: entry.texture };
       if ("clear" in entry) return { kind: "clear", tensor: entry.clear };
       const { kernel, at } = entry;
@@ -210,10 +234,14 @@ export class Recorder {
     return new Program(this.gpu, commands, { step, stepFields, owned, bytes });
   }
 
-  #placeTensors(owned: (GPUBuffer | GPUTexture)[], poison: boolean): number {
+  #placeTensors(
+    lives: ReadonlyMap<Operand, Lives>,
+    end: number,
+    owned: (GPUBuffer | GPUTexture)[],
+    poison: boolean,
+  ): number {
     const { device } = this.gpu;
-    const planned = [...this.#lives].filter((e): e is [Tensor, Lives] => e[0] instanceof Tensor && e[0].planned);
-    const end = this.#entries.length;
+    const planned = [...lives].filter((e): e is [Tensor, Lives] => e[0] instanceof Tensor && e[0].planned);
     const plan = planSlots(
       planned.map(([tensor, lives]) => ({
         bytes: Math.ceil(tensor.bytes / 256) * 256,
@@ -241,9 +269,9 @@ export class Recorder {
   }
 
   /** Textures share by lifetime like buffers, but only among equal sizes. */
-  #placeTextures(owned: (GPUBuffer | GPUTexture)[]): number {
+  #placeTextures(all: ReadonlyMap<Operand, Lives>, owned: (GPUBuffer | GPUTexture)[]): number {
     const bySize = new Map<string, [TextureOperand, Lives][]>();
-    for (const [operand, lives] of this.#lives) {
+    for (const [operand, lives] of all) {
       if (!(operand instanceof TextureOperand)) continue;
       const key = `${operand.rows}x${operand.texels}`;
       bySize.set(key, [...(bySize.get(key) ?? []), [operand, lives]]);
@@ -265,6 +293,26 @@ export class Recorder {
     }
     return total;
   }
+}
+
+function operandsOf(entry: Entry): { reads: Operand[]; writes: Operand[] } {
+  if ("texture" in entry) return { reads: [entry.texture.source], writes: [entry.texture] };
+  if ("clear" in entry) return { reads: [], writes: [entry.clear] };
+  return { reads: Object.values(entry.at.read ?? {}), writes: Object.values(entry.at.write ?? {}) };
+}
+
+/** The first and the last command that uses each operand. */
+function livesOf(entries: readonly Entry[]): Map<Operand, Lives> {
+  const lives = new Map<Operand, Lives>();
+  entries.forEach((entry, now) => {
+    const { reads, writes } = operandsOf(entry);
+    for (const operand of [...reads, ...writes]) {
+      const known = lives.get(operand);
+      if (known) known.last = now;
+      else lives.set(operand, { first: now, last: now });
+    }
+  });
+  return lives;
 }
 
 /**

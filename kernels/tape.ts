@@ -25,6 +25,13 @@ export interface TapeOptions {
   schedules: Schedules;
   /** Checks what the model marks. */
   probe?: Probe;
+  /** Whether `checkpoint` forgets what is inside a block and records it again for the backward. @default {false} */
+  checkpointLayers?: boolean;
+}
+
+interface BackwardStep {
+  output: Tensor;
+  record: (gradient: Tensor) => void;
 }
 
 export class Tape {
@@ -32,12 +39,15 @@ export class Tape {
   readonly #probe: Probe | undefined;
   readonly #parameterGradients: ReadonlyMap<Tensor, Tensor>;
   readonly #gradients = new Map<Tensor, Tensor>();
-  readonly #backward: { output: Tensor; record: (gradient: Tensor) => void }[] = [];
+  readonly #checkpointLayers: boolean;
+  readonly #backward: BackwardStep[] = [];
+  #nextSite = 0;
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
     this.#probe = options.probe;
     this.#parameterGradients = options.parameterGradients ?? new Map();
+    this.#checkpointLayers = options.checkpointLayers ?? false;
   }
 
   /** Scratch memory that needs no gradient. */
@@ -64,6 +74,11 @@ export class Tape {
   mark(name: string, x: Tensor): Tensor {
     this.#probe?.record(this.recorder, name, x);
     return x;
+  }
+
+  /** Numbers the dropout sites in the order of recording, so that two sites of one token drop different channels. */
+  nextSite(): number {
+    return this.#nextSite++;
   }
 
   texture(tensor: Tensor): TextureOperand {
@@ -108,6 +123,27 @@ export class Tape {
   /** Registers how to record the backward of the operation that made `output`. */
   onBackward(output: Tensor, record: (gradient: Tensor) => void): void {
     if (output.requiresGrad) this.#backward.push({ output, record });
+  }
+
+  /**
+   * A block of layers as one operation, [rows, W] -> [rows, W]. With `checkpointLayers` nothing inside the block is kept for the
+   * backward: that records the block's forward again, with the same dropout sites, and then its backward, so that the
+   * results are the same to the bit and only `x` and whatever else the block reads from outside live on between the two.
+   */
+  checkpoint(x: Tensor, block: (x: Tensor) => Tensor): Tensor {
+    if (!this.#checkpointLayers) return block(x);
+    const [site, steps] = [this.#nextSite, this.#backward.length];
+    const y = block(x);
+    this.#backward.splice(steps);
+    this.onBackward(y, (dy) => {
+      const after = this.#nextSite;
+      this.#nextSite = site;
+      const again = this.recorder.ifRead(() => block(x));
+      this.#nextSite = after;
+      this.setGrad(again, dy);
+      this.backward();
+    });
+    return y;
   }
 
   /** Records the backward of everything, last operation first; an output nobody differentiated is skipped. */

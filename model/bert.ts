@@ -63,36 +63,44 @@ interface BertOptions extends RecordOptions {
 }
 
 /** Last hidden states [T, W] of a packed batch. */
-export function bert(tape: Tape, { config, parameters: w, inputs, dropout: drop }: BertOptions): Tensor {
-  const eps = config.layer_norm_eps;
-  const hiddenSite = () => drop?.sites.token(drop.rates.hidden);
-
+export function bert(tape: Tape, options: BertOptions): Tensor {
+  const { config, parameters: w, inputs, dropout: drop } = options;
   const embedded = embed(tape, [
     { table: w.tensor("embeddings.word_embeddings.weight"), ids: inputs.inputIds, groups: inputs.words },
     { table: w.tensor("embeddings.position_embeddings.weight"), ids: inputs.positions, groups: inputs.places },
     { table: w.tensor("embeddings.token_type_embeddings.weight"), ids: inputs.tokenTypeIds },
   ]);
-  let x = layerNorm(tape, embedded, { ...w.norm("embeddings.LayerNorm"), eps });
-  x = tape.mark("embeddings", dropout(tape, x, hiddenSite()));
-
+  let x = layerNorm(tape, embedded, { ...w.norm("embeddings.LayerNorm"), eps: config.layer_norm_eps });
+  x = tape.mark("embeddings", dropout(tape, x, drop?.sites.token(drop.rates.hidden)));
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
-    const qkv = linear(tape, x, { weight: w.fused(`${self}.qkv.weight`), bias: w.fused(`${self}.qkv.bias`) });
-    const mixed = attention(tape, {
-      qkv,
-      heads: config.num_attention_heads,
-      blocks: inputs.blocks,
-      dropout: drop?.sites.token(drop.rates.attention),
-    });
-    const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
-    const h = layerNorm(tape, add(tape, x, a, hiddenSite()), { ...w.norm(`${at}.attention.output.LayerNorm`), eps });
-    tape.mark(`${at}.attention`, h);
-    const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
-    const o = linear(tape, f, w.linear(`${at}.output.dense`));
-    x = layerNorm(tape, add(tape, h, o, hiddenSite()), { ...w.norm(`${at}.output.LayerNorm`), eps });
-    tape.mark(at, x);
+    x = tape.checkpoint(x, (x) => block(tape, x, { ...options, layer }));
   }
   return x;
+}
+
+/** One post-norm block, [T, W] -> [T, W]: h = norm(x + attention(x)), then norm(h + mlp(h)). */
+function block(
+  tape: Tape,
+  x: Tensor,
+  { config, parameters: w, inputs, dropout: drop, layer }: BertOptions & { layer: number },
+): Tensor {
+  const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
+  const hiddenSite = () => drop?.sites.token(drop.rates.hidden);
+  const norm = (x: Tensor, name: string) => layerNorm(tape, x, { ...w.norm(name), eps: config.layer_norm_eps });
+
+  const qkv = linear(tape, x, { weight: w.fused(`${self}.qkv.weight`), bias: w.fused(`${self}.qkv.bias`) });
+  const mixed = attention(tape, {
+    qkv,
+    heads: config.num_attention_heads,
+    blocks: inputs.blocks,
+    dropout: drop?.sites.token(drop.rates.attention),
+  });
+  const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
+  const h = norm(add(tape, x, a, hiddenSite()), `${at}.attention.output.LayerNorm`);
+  tape.mark(`${at}.attention`, h);
+  const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
+  const o = linear(tape, f, w.linear(`${at}.output.dense`));
+  return tape.mark(at, norm(add(tape, h, o, hiddenSite()), `${at}.output.LayerNorm`));
 }
 
 /** The pooler, a dense layer with tanh on the first token, and the classifier. */

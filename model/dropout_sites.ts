@@ -1,5 +1,6 @@
-// Numbers the dropout sites of a model in the order of recording, so that two sites of one token drop different channels.
+// The dropout sites of a model, numbered by the tape in the order of recording.
 import { type Dropout } from "../kernels/dropout.ts";
+import { type Tape } from "../kernels/tape.ts";
 import { type ModelInputs } from "./inputs.ts";
 
 /** Probabilities of dropping, by kind of site. */
@@ -10,10 +11,11 @@ export interface DropoutRates {
 }
 
 export class DropoutSites {
-  #next = 0;
+  readonly #tape: Tape;
   readonly #inputs: ModelInputs;
 
-  constructor(inputs: ModelInputs) {
+  constructor(tape: Tape, inputs: ModelInputs) {
+    this.#tape = tape;
     this.#inputs = inputs;
   }
 
@@ -28,7 +30,7 @@ export class DropoutSites {
   }
 
   #site(rate: number, keys: "tokenKeys" | "segmentKeys"): Dropout | undefined {
-    const site = this.#next++;
+    const site = this.#tape.nextSite();
     return rate > 0 ? { rate, tokenKeys: this.#inputs[keys], site } : undefined;
   }
 }

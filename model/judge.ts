@@ -52,7 +52,7 @@ export interface JudgeOptions extends JudgeShape {
 /** Records the judge: logits [B, 3]. */
 export function judge(tape: Tape, options: JudgeOptions): Tensor {
   const { config, pairing, head, parameters: w, inputs, dropout: rates } = options;
-  const sites = rates && new DropoutSites(inputs);
+  const sites = rates && new DropoutSites(tape, inputs);
   const architecture = architectureOf(config);
   const recording = { config, parameters: w, inputs, dropout: sites && { sites, rates } };
   const hidden = architecture.record(tape, recording);

@@ -85,7 +85,7 @@ function llama(tape: Tape, options: LlamaOptions): Tensor {
   const tables = new Map<string, Tensor>();
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const turns = turnsOf(tape, options, layer, tables);
-    x = block(tape, x, { ...options, layer, turns });
+    x = tape.checkpoint(x, (x) => block(tape, x, { ...options, layer, turns }));
   }
   return rmsNorm(tape, x, { gain: w.tensor("norm.weight"), ...normForm(config) });
 }

@@ -27,6 +27,8 @@ export interface CreateEngineOptions {
   maxTokens: number;
   /** One rate for all sites. @default the rates of config.json */
   dropout?: number;
+  /** Computes each layer's forward again in the backward pass. @default {false} */
+  checkpointLayers?: boolean;
   weightDecay: number;
   clip: number;
   seed: number;

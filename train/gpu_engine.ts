@@ -32,6 +32,8 @@ export interface GpuEngineOptions extends JudgeShape {
   seed: number;
   /** Zero rates record no dropout at all. */
   dropout: DropoutRates;
+  /** Keeps only each layer's input for the backward pass and computes the rest again. @default {false} */
+  checkpointLayers?: boolean;
   optimizer: { clip: number; weightDecay: number; betas: readonly [number, number]; eps: number };
   /** For tests: memory nobody wrote is NaN. @default {false} */
   poison?: boolean;
@@ -258,9 +260,9 @@ export class GpuEngine implements Engine {
   }
 
   #recordTraining(): Program {
-    const { gpu, schedules, dropout, poison } = this.#options;
+    const { gpu, schedules, checkpointLayers, dropout, poison } = this.#options;
     const recorder = new Recorder(gpu);
-    const tape = new Tape(recorder, { schedules, parameterGradients: this.parameters.gradients });
+    const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: this.parameters.gradients });
     const logits = judge(tape, { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout });
     const { targets, weights } = this.#inputs;
     crossEntropy(tape, logits, { targets, weights, metrics: this.#metrics, flag: this.#flag });

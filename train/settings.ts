@@ -67,6 +67,12 @@ export const trainFlags = {
     min: 8,
     max: 1 << 20,
   }),
+  checkpointLayers: toggle({
+    group: size,
+    help:
+      "keep only each layer's input for the backward pass and compute the rest again: less memory, a third more time",
+    default: false,
+  }),
   precision: choice(["f32"], { group: size, help: "storage of weights and activations", default: "f32" }),
   tune: toggle({
     group: size,
