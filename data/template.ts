@@ -2,9 +2,11 @@
 //
 // bert     joint     [CLS] prompt [SEP] A [SEP] B [SEP]    types 0 for prompt and A with their marks, 1 for B and its mark
 //          siamese   [CLS] prompt [SEP] response [SEP]     types 0 for the prompt and its marks, 1 for response and its mark
+// roberta  joint     <s> prompt </s></s> A </s></s> B </s>    types all 0
+//          siamese   <s> prompt </s></s> response </s>        types all 0
 // decoder  headings in plain text between the parts, see below; types all 0
 //
-// The turns of a part are joined by a line end, so BERT's siamese form is what Hugging Face's
+// The turns of a part are joined by a line end, so the siamese form of BERT and RoBERTa is what Hugging Face's
 // tokenizer("\n".join(prompt), "\n".join(response)) gives, special tokens in users' text split.
 import { InputError, UsageError } from "../errors.ts";
 import type { Battle } from "./battle.ts";
@@ -32,27 +34,34 @@ export interface Template {
   lay(tokenizer: Tokenizer, parts: readonly number[][]): Omit<Sequence, "side">;
 }
 
-/** BERT's form, by its own special tokens. */
-export const bertTemplate: Template = {
-  name: "bert",
-  marks: (_, parts) => parts + 1,
-  lay({ clsId, sepId }, parts) {
-    if (clsId === undefined || sepId === undefined) {
-      throw new InputError(
-        "Cannot lay out BERT's form: the tokenizer has no [CLS] and [SEP]: take the tokenizer files of the model's own folder",
-      );
-    }
-    let ids = [clsId];
-    const types = [0], starts: number[] = [];
-    for (const [index, part] of parts.entries()) {
-      starts.push(ids.length);
-      ids = ids.concat(part, sepId);
-      // Only the last part is of the second type.
-      while (types.length < ids.length) types.push(index === parts.length - 1 ? 1 : 0);
-    }
-    return { inputIds: Uint32Array.from(ids), tokenTypeIds: Uint8Array.from(types), answerStarts: starts.slice(1) };
-  },
-};
+/** Parts between the tokenizer's own marks: cls part sep ... part sep. @param options `between` counts marks between parts;
+ *  `typed` gives the last part and its mark type 1 */
+function markedTemplate(name: string, { between = 1, typed = false }: { between?: number; typed?: boolean }): Template {
+  return {
+    name,
+    marks: (_, parts) => 2 + (parts - 1) * between,
+    lay({ clsId, sepId }, parts) {
+      if (clsId === undefined || sepId === undefined) {
+        throw new InputError(
+          `Cannot lay out the form "${name}": the tokenizer puts no marks before and behind a text, as [CLS] and [SEP] ` +
+            "or <s> and </s>: take the tokenizer files of the model's own folder",
+        );
+      }
+      let ids = [clsId];
+      const types = [0], starts: number[] = [];
+      for (const [index, part] of parts.entries()) {
+        const isLast = index === parts.length - 1;
+        starts.push(ids.length);
+        ids = ids.concat(part, new Array<number>(isLast ? 1 : between).fill(sepId));
+        while (types.length < ids.length) types.push(typed && isLast ? 1 : 0);
+      }
+      return { inputIds: Uint32Array.from(ids), tokenTypeIds: Uint8Array.from(types), answerStarts: starts.slice(1) };
+    },
+  };
+}
+
+export const bertTemplate: Template = markedTemplate("bert", { typed: true });
+export const robertaTemplate: Template = markedTemplate("roberta", { between: 2 });
 
 /** What decoders read before each part, and after the last one when both answers stand in one sequence. */
 const headings = {

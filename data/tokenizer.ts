@@ -10,7 +10,7 @@ export interface Tokenizer {
   encodeText(text: string): number[];
   /** What the tokenizer itself puts before a text: [CLS], Llama's <s>, nothing for many. */
   startIds: readonly number[];
-  /** BERT's marks; a BPE tokenizer has none. */
+  /** What the tokenizer itself puts before and behind a text, where it does both: [CLS] and [SEP], <s> and </s>. */
   clsId?: number;
   sepId?: number;
   padId?: number;
@@ -24,13 +24,14 @@ interface AddedToken {
   special: boolean;
 }
 
-/** Every beginning of a sequence that a post_processor may ask for. */
+/** Every beginning and end of a sequence that a post_processor may ask for. */
 interface PostProcessor {
   type: string;
   single?: { SpecialToken?: { id: string } }[];
   special_tokens?: Record<string, { ids: number[] }>;
-  /** Of BertProcessing and RobertaProcessing: the token and its id. */
+  /** Of BertProcessing and RobertaProcessing: each token and its id. */
   cls?: [string, number];
+  sep?: [string, number];
   processors?: PostProcessor[];
 }
 
@@ -70,16 +71,18 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
     throw new InputError(`Cannot load ${path}: ${(error as Error).message.split("\n")[0]}: ${advice}`);
   }
   const common = {
-    startIds: startIds(json.post_processor),
+    startIds: surroundings(json.post_processor).start,
     vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
   };
   if (json.model.type === "BPE") {
     // Special tokens may lie beyond the model's embedding where only its larger sisters use them: Gemma 3's for images.
-    const ids = [...addedWords.map(({ id }) => id), ...common.startIds];
+    const { start, end } = surroundings(json.post_processor);
+    const ids = [...addedWords.map(({ id }) => id), ...start, ...end];
     const vocabSize = ids.reduce((size, id) => Math.max(size, id + 1), vocabularySize(json));
     return {
       ...common,
       vocabSize,
+      ...(start.length > 0 && end.length > 0 && { clsId: start[0], sepId: end[0] }),
       encodeText: (text) => hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids,
     };
   }
@@ -126,13 +129,18 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
   };
 }
 
-/** The special tokens that stand before the text in the form for single texts. */
-function startIds(post: PostProcessor | null | undefined): number[] {
-  if (!post) return [];
-  if (post.type === "Sequence") return (post.processors ?? []).flatMap(startIds);
-  if (post.cls) return [post.cls[1]];
+/** The special tokens that stand before and behind the text in the form for single texts. */
+function surroundings(post: PostProcessor | null | undefined): { start: number[]; end: number[] } {
+  if (!post) return { start: [], end: [] };
+  if (post.type === "Sequence") {
+    const all = (post.processors ?? []).map(surroundings);
+    return { start: all.flatMap(({ start }) => start), end: all.flatMap(({ end }) => end) };
+  }
+  if (post.cls) return { start: [post.cls[1]], end: post.sep ? [post.sep[1]] : [] };
   const single = post.single ?? [], text = single.findIndex((item) => !item.SpecialToken);
-  return single.slice(0, text).flatMap(({ SpecialToken }) => post.special_tokens?.[SpecialToken!.id]?.ids ?? []);
+  const ids = (items: typeof single) =>
+    items.flatMap(({ SpecialToken }) => SpecialToken ? post.special_tokens?.[SpecialToken.id]?.ids ?? [] : []);
+  return { start: ids(single.slice(0, Math.max(0, text))), end: ids(single.slice(text + 1)) };
 }
 
 /** Highest id of a piece + 1. */

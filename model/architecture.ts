@@ -15,6 +15,8 @@ export interface FamilyConfig {
   hidden_size: number;
   /** Tokens of the longest sequence that the model has positions for. */
   max_position_embeddings: number;
+  /** Number of a sequence's first position. @default {0} */
+  first_position?: number;
   /** Deviation of a head that the checkpoint lacks. */
   initializer_range: number;
 }

@@ -11,7 +11,8 @@ import { pool } from "../kernels/pool.ts";
 import { tanh } from "../kernels/tanh.ts";
 import { type Tape } from "../kernels/tape.ts";
 import { type Architecture, type RecordOptions } from "./architecture.ts";
-import { type BertConfig, geluForm, parseBertConfig } from "./bert_config.ts";
+import { type BertConfig, bertParser, geluForm } from "./bert_config.ts";
+import { type DropoutRates } from "./dropout_sites.ts";
 import { type ParameterSpec } from "./parameters.ts";
 
 /** Every parameter of the backbone, without the pooler, which belongs to the joint head. */
@@ -38,7 +39,7 @@ export function bertParameters(config: BertConfig, trainable: boolean): Paramete
   ];
   const specs = [
     weight("embeddings.word_embeddings.weight", [config.vocab_size, W]),
-    weight("embeddings.position_embeddings.weight", [config.max_position_embeddings, W]),
+    weight("embeddings.position_embeddings.weight", [config.first_position + config.max_position_embeddings, W]),
     weight("embeddings.token_type_embeddings.weight", [config.type_vocab_size, W]),
     ...norm("embeddings.LayerNorm"),
   ];
@@ -58,7 +59,7 @@ export function bertParameters(config: BertConfig, trainable: boolean): Paramete
   return specs;
 }
 
-interface BertOptions extends RecordOptions {
+export interface BertOptions extends RecordOptions {
   config: BertConfig;
 }
 
@@ -118,13 +119,18 @@ function bertLogits(tape: Tape, hidden: Tensor, { parameters: w, inputs, dropout
   return linear(tape, dropout(tape, pooled, drop?.sites.segment(drop.rates.classifier)), w.linear("classifier"));
 }
 
-export const bertArchitecture: Architecture = {
-  parse: parseBertConfig,
-  dropout: (config: BertConfig) => ({
+/** The rates that BERT's fields ask for. */
+export function bertDropout(config: BertConfig): DropoutRates {
+  return {
     hidden: config.hidden_dropout_prob,
     attention: config.attention_probs_dropout_prob,
     classifier: config.classifier_dropout,
-  }),
+  };
+}
+
+export const bertArchitecture: Architecture = {
+  parse: bertParser("bert"),
+  dropout: bertDropout,
   parameters: bertParameters,
   record: bert,
   joint: { parameters: bertHeadParameters, record: bertLogits, outside: ["classifier."] },

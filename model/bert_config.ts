@@ -1,6 +1,8 @@
-// BertConfig: the fields of a BERT config.json that change the mathematics, with Hugging Face's own defaults.
-// Mirrors configuration_bert.py of transformers; what we do not compute is refused by name.
+// BertConfig: the fields of BERT's, RoBERTa's and XLM-R's config.json that change the mathematics, with Hugging Face's own
+// defaults. Mirrors configuration_bert.py, _roberta.py and _xlm_roberta.py of transformers; what we do not compute is refused.
 import type { ConfigFields } from "./config_fields.ts";
+
+export type BertModelType = "bert" | "roberta" | "xlm-roberta";
 
 /** The two forms of GELU: x * Phi(x), and its tanh approximation. */
 export type GeluForm = "erf" | "tanh";
@@ -17,7 +19,7 @@ const geluForms = {
 } as const satisfies Record<string, GeluForm>;
 
 export interface BertConfig {
-  model_type: "bert";
+  model_type: BertModelType;
   vocab_size: number;
   hidden_size: number;
   num_hidden_layers: number;
@@ -28,7 +30,10 @@ export interface BertConfig {
   attention_probs_dropout_prob: number;
   /** Of the joint head; Hugging Face takes `hidden_dropout_prob` where it is absent, and so it is here. */
   classifier_dropout: number;
+  /** Tokens of the longest sequence: RoBERTa's field less `first_position`. */
   max_position_embeddings: number;
+  /** Row of a sequence's first token among the position embeddings: 0, in RoBERTa pad_token_id + 1. */
+  first_position: number;
   type_vocab_size: number;
   initializer_range: number;
   layer_norm_eps: number;
@@ -41,11 +46,20 @@ export function geluForm(config: Pick<BertConfig, "hidden_act">): GeluForm {
   return geluForms[config.hidden_act];
 }
 
-export function parseBertConfig(fields: ConfigFields): BertConfig {
+const vocabularies: Record<BertModelType, number> = { bert: 30522, roberta: 50265, "xlm-roberta": 30522 };
+
+/** The parser of one of the model types. */
+export function bertParser(type: BertModelType): (fields: ConfigFields) => BertConfig {
+  return (fields) => parseBertConfig(fields, type);
+}
+
+function parseBertConfig(fields: ConfigFields, type: BertModelType): BertConfig {
   const hidden_dropout_prob = fields.probability("hidden_dropout_prob", 0.1);
+  const pad_token_id = fields.count("pad_token_id", type === "bert" ? 0 : 1, 0);
+  const first_position = type === "bert" ? 0 : pad_token_id + 1;
   const config: BertConfig = {
-    model_type: "bert",
-    vocab_size: fields.count("vocab_size", 30522),
+    model_type: type,
+    vocab_size: fields.count("vocab_size", vocabularies[type]),
     hidden_size: fields.count("hidden_size", 768),
     num_hidden_layers: fields.count("num_hidden_layers", 12),
     num_attention_heads: fields.count("num_attention_heads", 12),
@@ -54,11 +68,12 @@ export function parseBertConfig(fields: ConfigFields): BertConfig {
     hidden_dropout_prob,
     attention_probs_dropout_prob: fields.probability("attention_probs_dropout_prob", 0.1),
     classifier_dropout: fields.probability("classifier_dropout", hidden_dropout_prob),
-    max_position_embeddings: fields.count("max_position_embeddings", 512),
+    max_position_embeddings: fields.count("max_position_embeddings", 512, first_position + 1) - first_position,
+    first_position,
     type_vocab_size: fields.count("type_vocab_size", 2),
     initializer_range: fields.positive("initializer_range", 0.02),
     layer_norm_eps: fields.positive("layer_norm_eps", 1e-12),
-    pad_token_id: fields.count("pad_token_id", 0, 0),
+    pad_token_id,
     position_embedding_type: fields.choice("position_embedding_type", "absolute", ["absolute"]),
   };
   fields.mustBeOff("is_decoder");

@@ -19,6 +19,8 @@ export interface Capacity {
 /** Tensors of one micro-batch, rewritten before each replay. */
 export interface ModelInputs {
   capacity: Capacity;
+  /** Added to the positions of a packed batch. */
+  firstPosition: number;
   /** [T] u32 each */
   inputIds: Tensor;
   tokenTypeIds: Tensor;
@@ -40,7 +42,12 @@ export interface ModelInputs {
   weights: Tensor;
 }
 
-export function makeInputs(gpu: Gpu, capacity: Capacity): ModelInputs {
+/** @param config says from which number on the model counts positions */
+export function makeInputs(
+  gpu: Gpu,
+  capacity: Capacity,
+  { first_position: firstPosition = 0 }: { first_position?: number } = {},
+): ModelInputs {
   const { tokens: T, segments: S, battles: B } = capacity;
   const integers = (label: string, shape: number[], live?: Live) =>
     ownedTensor(gpu, shape, { label, live, dtype: "u32" });
@@ -52,6 +59,7 @@ export function makeInputs(gpu: Gpu, capacity: Capacity): ModelInputs {
   });
   return {
     capacity,
+    firstPosition,
     inputIds: integers("inputIds", [T], "tokens"),
     tokenTypeIds: integers("tokenTypeIds", [T], "tokens"),
     positions: integers("positions", [T], "tokens"),
@@ -87,7 +95,8 @@ export function uploadBatch(
 ): Pick<StepUniform, "tokens" | "segments" | "battles" | "blocks" | "uniqueWords" | "uniquePositions"> {
   upload(gpu, inputs.inputIds, batch.inputIds);
   upload(gpu, inputs.tokenTypeIds, batch.tokenTypeIds);
-  upload(gpu, inputs.positions, batch.positions);
+  const positions = batch.positions.map((position) => position + inputs.firstPosition);
+  upload(gpu, inputs.positions, positions);
   upload(gpu, inputs.starts, batch.starts);
   upload(gpu, inputs.sides, batch.sides);
   const blocks = attentionBlocks(batch.starts);
@@ -107,7 +116,7 @@ export function uploadBatch(
   upload(gpu, inputs.tokenKeys, keys.tokens);
   upload(gpu, inputs.segmentKeys, keys.segments);
   counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
-  counts.uniquePositions = uploadGroups(gpu, inputs.places, batch.positions);
+  counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
   return counts;
 }
 

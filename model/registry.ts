@@ -4,9 +4,12 @@ import { ShapeError } from "../errors.ts";
 import { type Architecture } from "./architecture.ts";
 import { bertArchitecture } from "./bert.ts";
 import { llamaArchitecture } from "./llama.ts";
+import { robertaArchitecture } from "./roberta.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map([
   ["bert", bertArchitecture],
+  ["roberta", robertaArchitecture("roberta", "Roberta")],
+  ["xlm-roberta", robertaArchitecture("xlm-roberta", "XLMRoberta")],
   ["llama", llamaArchitecture("llama", "Llama")],
   ["mistral", llamaArchitecture("mistral", "Mistral")],
   ["qwen2", llamaArchitecture("qwen2", "Qwen2")],

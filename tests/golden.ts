@@ -94,6 +94,7 @@ export const tinyGoldens = [
     "gemma3_swap",
   ]
     .map((name) => `decoder_${name}`),
+  ...["roberta", "roberta_swap", "xlm_roberta", "xlm_roberta_concat"].map((name) => `encoder_${name}`),
 ];
 
 /** Reads `tests/goldens/<name>/`. */

@@ -87,7 +87,7 @@ export class GpuEngine implements Engine {
     this.initialised = loaded.initialised;
     this.#unused = loaded.unused;
     this.#pipelines = new PipelineCache(options.gpu);
-    this.#inputs = makeInputs(options.gpu, options.capacity);
+    this.#inputs = makeInputs(options.gpu, options.capacity, options.config);
     this.#metrics = ownedTensor(options.gpu, [RING, 4], { label: "metrics" });
     this.#flag = ownedTensor(options.gpu, [1], { label: "flag", dtype: "u32" });
   }

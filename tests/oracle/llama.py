@@ -2,20 +2,13 @@
 
 As in bert.py: weights are drawn wide and no bias or gain is at its usual start. Sizes are small, so that float32 files stay small.
 """
-import os
 import sys
 
-import torch
 from bert import make_battles
-from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
-from judges import HEADS, JointJudge, SiameseJudge
-from trajectory import both_precisions, float32_error, is_gain
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, logging
+from files import prepare
+from tiny import STEPS, make_judge, write_golden
+from transformers import AutoConfig, logging
 
-STEPS = {
-    "steps": [[[0, 1, 2], [3]], [[4], [0, 1]], [[0, 3, 2, 4]], [[1], [2], [4]], [[4, 3], [2, 1, 0]]],
-    "lr": [2e-3, 5e-3, 3e-3, 1e-3, 5e-4],
-}
 LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
 
@@ -113,54 +106,15 @@ CASES = {
 }
 
 
-def random_weights(module, std, gain):
-    for name, parameter in sorted(module.named_parameters()):
-        noise = torch.randn(parameter.shape) * std
-        with torch.no_grad():
-            parameter.copy_(gain + noise if is_gain(name) else noise)
-
-
-def make_judge(case):
-    # The token ids that ...ForSequenceClassification takes for padding would move the token it reads.
-    fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None)
-    config = AutoConfig.for_model(case["model"], **fixed, **case["config"], num_labels=3)
-    if case["pairing"] == "joint":
-        model = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
-        judge = JointJudge(model, has_types=False)
-    else:
-        backbone = AutoModel.from_config(config, attn_implementation="eager")
-        judge = SiameseJudge(backbone, HEADS[case["head"]](config.hidden_size), has_types=False)
-    # Gemma stores gains less one.
-    random_weights(judge, case.get("std", 0.2), 0 if case["model"].startswith("gemma") else 1)
-    return judge.eval(), config
-
-
 def make(name):
     case = STEPS | CASES[name]
     draw = prepare(case["seed"])
-    judge, config = make_judge(case)
-    battles = make_battles(case, config, draw)
-    steps = [{"lr": lr, "microBatches": micro} for lr, micro in zip(case["lr"], case["steps"])]
-    hyper = HYPER | {"weightDecay": case.get("weightDecay", 0.5), "labelSmoothing": case.get("labelSmoothing", 0.0)}
-
-    folder = goldens_folder(f"decoder_{name}")
-    initial = {n: p.detach().numpy().copy() for n, p in judge.checkpoint().items()}
-    (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
-    if case["pairing"] == "siamese":
-        head = {n: t for n, t in initial.items() if n.startswith("head.")}
-        write_tensors(os.path.join(folder, "head.safetensors"), head)
-
-    single, double = both_precisions(judge, battles, steps, hyper)
-    error = float32_error(single, double)
-    write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
-    write_json(os.path.join(folder, "golden.json"), {
-        "name": f"decoder_{name}", "why": case["why"], "modelType": case["model"], "pairing": case["pairing"],
-        "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
-        "logits": single["logits"], "finalLogits": single["finalLogits"],
-        "losses": single["losses"], "gradNorms": single["gradNorms"],
-        "float64": float64_part(double), "float32Error": error,
-    })
-    report(f"decoder_{name}", folder, single, error)
+    # The token ids that ...ForSequenceClassification takes for padding would move the token it reads.
+    fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None)
+    config = AutoConfig.for_model(case["model"], **fixed, **case["config"], num_labels=3)
+    # Gemma stores gains less one.
+    judge = make_judge(case, config, has_types=False, gain=0 if case["model"].startswith("gemma") else 1)
+    write_golden(f"decoder_{name}", case, judge, make_battles(case, config, draw))
 
 
 if __name__ == "__main__":
