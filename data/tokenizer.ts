@@ -70,6 +70,7 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
   } catch (error) {
     throw new InputError(`Cannot load ${path}: ${(error as Error).message.split("\n")[0]}: ${advice}`);
   }
+  useUnicodeWhiteSpace(hub.pre_tokenizer as unknown as PreTokenizer | null);
   const common = {
     startIds: surroundings(json.post_processor).start,
     vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
@@ -127,6 +128,21 @@ function createTokenizer(json: TokenizerJson, config: Record<string, unknown>, p
     padId: special("pad", "[PAD]"),
     ...common,
   };
+}
+
+/** What the library makes of a pre_tokenizer: a pattern to split by, or a sequence of such. */
+interface PreTokenizer {
+  pattern?: RegExp | null;
+  tokenizers?: PreTokenizer[];
+}
+
+/** Lets patterns read `\s` as Rust and Oniguruma do: JavaScript's own counts U+FEFF as white space, but not U+0085. */
+function useUnicodeWhiteSpace(pre: PreTokenizer | null): void {
+  if (pre?.pattern) {
+    const source = pre.pattern.source.replaceAll("\\s", "\\p{White_Space}").replaceAll("\\S", "\\P{White_Space}");
+    pre.pattern = new RegExp(source, pre.pattern.flags);
+  }
+  pre?.tokenizers?.forEach(useUnicodeWhiteSpace);
 }
 
 /** The special tokens that stand before and behind the text in the form for single texts. */

@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import type { Battle } from "../../data/battle.ts";
-import { decoderTemplate, encodeBattle, type Pairing } from "../../data/template.ts";
+import { bertTemplate, decoderTemplate, encodeBattle, type Pairing, robertaTemplate } from "../../data/template.ts";
 import { loadTokenizer, type Tokenizer } from "../../data/tokenizer.ts";
 import { keepHeadAndTail, shareBudget } from "../../data/truncation.ts";
-import { UsageError } from "../../errors.ts";
+import { InputError, UsageError } from "../../errors.ts";
 import { root } from "../imports.ts";
 
 /** Each character is a token, ids from 10 on. */
@@ -58,19 +58,48 @@ Deno.test("encodeBattle() joins turns by a line end", () => {
   assert.deepEqual(encode(turns, "siamese").map(({ inputIds }) => spell(inputIds)), ["<p\nq|a\n\nc|", "<p\nq||"]);
 });
 
-Deno.test("encodeBattle() gives Hugging Face's ids and types for a prompt and a response", async () => {
-  const folder = join(root, "tests/goldens/tokenizer");
-  const { pairs } = JSON.parse(readFileSync(join(folder, "golden.json"), "utf8"));
-  const tokenizer = await loadTokenizer(folder);
-  assert(pairs.length >= 6);
-  for (const { prompt, response, input_ids, token_type_ids } of pairs) {
-    const [, b] = encodeBattle(tokenizer, { id: "", row: 2, prompt, responseA: ["x"], responseB: response }, {
-      pairing: "siamese",
-      maxTokens: 64,
-    });
-    assert.deepEqual([...b.inputIds], input_ids);
-    assert.deepEqual([...b.tokenTypeIds], token_type_ids);
-  }
+const pairForms = [
+  { name: "BERT", folder: "", template: bertTemplate },
+  { name: "RoBERTa", folder: "roberta", template: robertaTemplate },
+  { name: "ModernBERT", folder: "modernbert", template: bertTemplate },
+];
+
+for (const { name, folder, template } of pairForms) {
+  Deno.test(`encodeBattle() gives Hugging Face's ids and types for a prompt and a response, as in ${name}`, async () => {
+    const path = join(root, "tests/goldens/tokenizer", folder);
+    const { pairs } = JSON.parse(readFileSync(join(path, "golden.json"), "utf8"));
+    const tokenizer = await loadTokenizer(path);
+    assert(pairs.length >= 6);
+    for (const { prompt, response, input_ids, token_type_ids } of pairs) {
+      const [, b] = encodeBattle(tokenizer, { id: "", row: 2, prompt, responseA: ["x"], responseB: response }, {
+        pairing: "siamese",
+        maxTokens: 64,
+        template,
+      });
+      assert.deepEqual([...b.inputIds], input_ids);
+      assert.deepEqual([...b.tokenTypeIds], token_type_ids);
+    }
+  });
+}
+
+Deno.test("robertaTemplate puts two marks between parts, counts them, and has one type", () => {
+  const lay = (pairing: Pairing, maxTokens = 100) =>
+    encodeBattle(letters, battle("pp", "a", "bbb"), { pairing, maxTokens, template: robertaTemplate });
+  const [{ inputIds, tokenTypeIds, answerStarts }] = lay("joint");
+  assert.equal(spell(inputIds), "<pp||a||bbb|");
+  assert.deepEqual([...tokenTypeIds], new Array(12).fill(0));
+  assert.deepEqual(answerStarts, [5, 8]);
+  assert.deepEqual(lay("siamese").map(({ inputIds }) => spell(inputIds)), ["<pp||a|", "<pp||bbb|"]);
+  assert.equal(spell(lay("joint", 9)[0].inputIds), "<p||a||b|");
+  assert.throws(() => lay("joint", 8), /joint sequences need 9 or more/);
+});
+
+Deno.test("encodeBattle() refuses a tokenizer without marks where the template needs them", () => {
+  const { clsId: _, ...unmarked } = letters;
+  assert.throws(
+    () => encodeBattle(unmarked, battle("p", "a", "b"), { pairing: "joint", maxTokens: 9, template: robertaTemplate }),
+    (error) => error instanceof InputError && /^Cannot lay out the form "roberta": the tokenizer/.test(error.message),
+  );
 });
 
 Deno.test("encodeBattle() cuts the middle of the longest parts and keeps heads and tails", () => {

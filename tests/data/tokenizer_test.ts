@@ -76,22 +76,25 @@ Deno.test("encodeText() finds words added to the vocabulary, special tokens stil
   });
 });
 
-for (
-  const { name, startIds } of [{ name: "llama2", startIds: [1] }, { name: "llama3", startIds: [0] }, {
-    name: "qwen2",
-    startIds: [],
-  }]
-) {
+const bpeForms: { name: string; startIds: number[]; marks?: number[] }[] = [
+  { name: "llama2", startIds: [1] },
+  { name: "llama3", startIds: [0] },
+  { name: "qwen2", startIds: [] },
+  { name: "roberta", startIds: [0], marks: [0, 2] },
+  { name: "modernbert", startIds: [2], marks: [2, 3] },
+];
+
+for (const { name, startIds, marks = [undefined, undefined] } of bpeForms) {
   Deno.test(`encodeText() gives the ids of Hugging Face's tokenizers for BPE as in ${name}`, async () => {
     const tokenizer = await loadTokenizer(join(goldens, name));
     const ids: Record<string, number[]> = JSON.parse(readFileSync(join(goldens, name, "golden.json"), "utf8")).ids;
     for (const { why, text } of golden("golden.json").texts) {
       assert.deepEqual(tokenizer.encodeText(text), ids[why], why);
     }
-    const special = [...tokenizer.encodeText("<s> </s> <|end|><|begin|> [CLS]")].filter((id) => id < 3);
+    const special = tokenizer.encodeText("<s> </s> <|end|><|begin|> [CLS][SEP]<mask>").filter((id) => id < 3);
     assert.deepEqual(special, [], "look-alikes stay text");
     assert.deepEqual(tokenizer.startIds, startIds);
-    assert.equal(tokenizer.clsId, undefined);
+    assert.deepEqual([tokenizer.clsId, tokenizer.sepId], marks);
   });
 }
 

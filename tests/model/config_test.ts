@@ -24,6 +24,7 @@ Deno.test("parseConfig() fills absent and null fields with the defaults of trans
     attention_probs_dropout_prob: 0.1,
     classifier_dropout: 0.1,
     max_position_embeddings: 512,
+    first_position: 0,
     type_vocab_size: 2,
     initializer_range: 0.02,
     layer_norm_eps: 1e-12,
@@ -50,6 +51,19 @@ Deno.test("parseConfig() takes each field from the file", () => {
   assert.equal(config.classifier_dropout, 0, "follows hidden_dropout_prob");
 });
 
+Deno.test("parseConfig() counts positions of RoBERTa and XLM-R from the padding token's on", () => {
+  const of = (model_type: string, fields: Record<string, unknown> = {}) => {
+    const { max_position_embeddings, first_position, vocab_size, type_vocab_size } = parse({ model_type, ...fields });
+    return [max_position_embeddings, first_position, vocab_size, type_vocab_size];
+  };
+  assert.deepEqual(of("roberta"), [510, 2, 50265, 2]);
+  assert.deepEqual(of("xlm-roberta"), [510, 2, 30522, 2]);
+  const real = { max_position_embeddings: 514, type_vocab_size: 1, vocab_size: 250002, pad_token_id: 1 };
+  assert.deepEqual(of("xlm-roberta", real), [512, 2, 250002, 1]);
+  assert.deepEqual(of("roberta", { max_position_embeddings: 40, pad_token_id: 4 }), [35, 5, 50265, 2]);
+  assert.throws(() => of("roberta", { max_position_embeddings: 2 }), /must be a whole number from 3/);
+});
+
 Deno.test("geluForm() tells exact from tanh GELU under all of Hugging Face's names", () => {
   assert.equal(geluForm(parse({ hidden_act: "gelu" })), "erf");
   assert.equal(geluForm(parse({ hidden_act: "gelu_new" })), "tanh");
@@ -60,9 +74,9 @@ const refusals: [string, Record<string, unknown>, RegExp][] = [
   [
     "a model_type we lack",
     { model_type: "mamba" },
-    /model_type is "mamba", must be one of bert, llama, mistral, qwen2, qwen3, gemma2, gemma3_text: use another model$/,
+    /model_type is "mamba", must be one of bert, roberta, xlm-roberta, llama, .*gemma3_text: use another model$/,
   ],
-  ["a missing model_type", { model_type: null }, /model_type is null, must be one of bert, llama/],
+  ["a missing model_type", { model_type: null }, /model_type is null, must be one of bert, roberta/],
   ["relu", { hidden_act: "relu" }, /hidden_act is "relu", must be "gelu" or .*"gelu_pytorch_tanh"/],
   [
     "relative positions",

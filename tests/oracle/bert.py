@@ -2,13 +2,11 @@
 
 Weights are drawn wide (deviation 0.2 or more) and no bias or gain is at its usual start, so that nothing is accidentally near zero.
 """
-import os
 import sys
 
-import torch
-from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
+from files import prepare
 from judges import HEADS, JointJudge, SiameseJudge
-from trajectory import both_precisions, float32_error
+from tiny import random_weights, write_golden
 from transformers import BertConfig, BertForSequenceClassification, BertModel, logging
 
 CASES = {
@@ -63,13 +61,6 @@ CASES = {
 }
 
 
-def random_weights(module, std):
-    for name, parameter in sorted(module.named_parameters()):
-        noise = torch.randn(parameter.shape) * std
-        with torch.no_grad():
-            parameter.copy_(1 + noise if "LayerNorm.weight" in name else noise)
-
-
 def make_judge(case):
     no_dropout = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
     if case["pairing"] == "joint":
@@ -110,30 +101,9 @@ def make(name):
     draw = prepare(case["seed"])
     judge, config = make_judge(case)
     battles = make_battles(case, config, draw)
-    steps = [{"lr": lr, "microBatches": micro} for lr, micro in zip(case["lr"], case["steps"])]
     # At the usual 0.01, five steps without decay, or with decay of biases too, change the losses by 1e-5 to 2e-4 only:
     # too near the noise to be noticed. At 0.5 they change by 1e-3 and more.
-    decay = case.get("weightDecay", 0.5)
-    hyper = HYPER | {"weightDecay": decay, "labelSmoothing": case.get("labelSmoothing", 0.0)}
-
-    folder = goldens_folder(f"bert_{name}")
-    initial = {n: p.detach().numpy().copy() for n, p in judge.checkpoint().items()}
-    (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
-    if case["pairing"] == "siamese":
-        head = {n: t for n, t in initial.items() if n.startswith("head.")}
-        write_tensors(os.path.join(folder, "head.safetensors"), head)
-
-    single, double = both_precisions(judge, battles, steps, hyper)
-    error = float32_error(single, double)
-    write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
-    write_json(os.path.join(folder, "golden.json"), {
-        "name": f"bert_{name}", "why": case["why"], "pairing": case["pairing"],
-        "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
-        "logits": single["logits"], "finalLogits": single["finalLogits"],
-        "losses": single["losses"], "gradNorms": single["gradNorms"],
-        "float64": float64_part(double), "float32Error": error,
-    })
-    report(f"bert_{name}", folder, single, error)
+    write_golden(f"bert_{name}", case, judge, battles)
 
 
 if __name__ == "__main__":

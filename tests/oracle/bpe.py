@@ -1,16 +1,17 @@
 """Ids of BPE tokenizers as Hugging Face's Rust tokenizers give them: python tests/oracle/bpe.py [tokenizer.json ...]
 
-Trains three small tokenizers on the texts of tokenizer.py, in the forms of Llama 2 (one word for all, ▁ for spaces, bytes
-where a character has no piece), Llama 3 and Qwen2 (byte level, each with its own splitting). Writes tests/goldens/tokenizer/
-<form>/: tokenizer.json, and golden.json with the ids of each text. Of further files it prints the ids of all texts, as
-lines of JSON, for a comparison by hand.
+Trains small tokenizers on the texts of tokenizer.py, in the forms of Llama 2 (one word for all, ▁ for spaces, bytes
+where a character has no piece), Llama 3 and Qwen2 (byte level, each with its own splitting), RoBERTa and ModernBERT (byte level
+as in GPT-2, with marks round texts). Writes tests/goldens/tokenizer/<form>/: tokenizer.json, and golden.json with the ids of each
+text and, where there are marks, of pairs. Of further files it prints the ids of all texts, as lines of JSON, for a comparison by
+hand.
 """
 import json
 import os
 import sys
 
 from files import goldens_folder, write_bytes, write_json
-from tokenizer import LETTERS, TEXTS, WORDS
+from tokenizer import LETTERS, TEXTS, WORDS, pairs
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -56,7 +57,39 @@ def byte_level(pattern, tokens, normalizer=None, starts=False, ignore_merges=Fal
     return tokenizer, tokens
 
 
+def gpt2(tokens, normalizer=None, words=()):
+    """Byte level with GPT-2's splitting; `words` are added to the vocabulary without being special."""
+    tokenizer = Tokenizer(BPE())
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = BpeTrainer(vocab_size=600, show_progress=False, special_tokens=tokens,
+                         initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_tokens([AddedToken(word, special=False, normalized=True) for word in words])
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def roberta():
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = gpt2(tokens)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
+    return tokenizer, tokens
+
+
+def modernbert():
+    tokens, words = ["<|padding|>", "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"], ["  ", "    ", "|||EMAIL_ADDRESS|||"]
+    tokenizer = gpt2(tokens, normalizer=normalizers.NFC(), words=words)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer, tokens + words
+
+
 FORMS = {
+    "roberta": roberta,
+    "modernbert": modernbert,
     "llama2": llama2,
     "llama3": lambda: byte_level(LLAMA3, ["<|begin|>", "<|end|>", "<s>"], starts=True, ignore_merges=True),
     "qwen2": lambda: byte_level(QWEN2, ["<|end|>", "<|begin|>", "</s>"], normalizer=normalizers.NFC()),
@@ -68,7 +101,7 @@ def clean(tokenizer, tokens):
     form = json.loads(tokenizer.to_str())
     form["added_tokens"] = [token for token in form["added_tokens"] if token["content"] in tokens]
     for token in form["added_tokens"]:
-        token["normalized"] = False
+        token["normalized"] = not token["special"]
     return form
 
 
@@ -86,7 +119,7 @@ def main():
         tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
         write_json(os.path.join(folder, "golden.json"), {
             "why": f"the small tokenizer beside this file, in the form of {name}; texts of ../golden.json",
-            "ids": text_ids(tokenizer)})
+            "ids": text_ids(tokenizer), **({"pairs": pairs(tokenizer)} if name in ("roberta", "modernbert") else {})})
         print(f"{name}: {tokenizer.get_vocab_size()} pieces")
     for path in sys.argv[1:]:
         for why, ids in text_ids(Tokenizer.from_file(path)).items():

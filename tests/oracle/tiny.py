@@ -47,7 +47,8 @@ def write_golden(name, case, judge, battles):
     error = float32_error(single, double)
     write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
     write_json(os.path.join(folder, "golden.json"), {
-        "name": name, "why": case["why"], "modelType": case["model"], "pairing": case["pairing"],
+        "name": name, "why": case["why"], **({"modelType": case["model"]} if "model" in case else {}),
+        "pairing": case["pairing"],
         "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
         "logits": single["logits"], "finalLogits": single["finalLogits"],
         "losses": single["losses"], "gradNorms": single["gradNorms"],
