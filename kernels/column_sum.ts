@@ -32,22 +32,28 @@ export function addColumnSums(tape: Tape, x: Tensor, out: Tensor): void {
   addPartialSums(tape, { partial, rows, live: x.live, offset: 0 }, out);
 }
 
-/** Partial sums of chunks of `columnSumChunk` rows, [chunks, stride], of which `out` takes the columns from `offset`. */
+/** Partial sums of chunks of rows, [chunks, stride], of which `out` takes the columns from `offset`. */
 export interface PartialSums {
   partial: Tensor;
   rows: number;
   live: Live | undefined;
   offset: number;
+  /** Rows of one partial sum. @default {columnSumChunk} */
+  chunk?: number;
 }
 
 /** Records out[w] += sum over chunks g of partial[g, offset + w]. */
-export function addPartialSums(tape: Tape, { partial, rows, live, offset }: PartialSums, out: Tensor): void {
+export function addPartialSums(
+  tape: Tape,
+  { partial, rows, live, offset, chunk = CHUNK }: PartialSums,
+  out: Tensor,
+): void {
   const W = out.size, stride = shape2(partial)[1];
   if (W % 4 !== 0 || offset + W > stride) {
     throw new ShapeError(
       `Cannot add columns ${offset} to ${offset + W} of [${partial.shape}]: widths must divide by 4`,
     );
   }
-  const size = { rows, W, rowSource: liveSource(live), chunk: CHUNK, stride, offset };
+  const size = { rows, W, rowSource: liveSource(live), chunk, stride, offset };
   tape.run(kernel, "finish", { write: { partial, out }, size, groups: Math.ceil(W / 4 / 64) });
 }

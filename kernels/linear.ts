@@ -1,9 +1,10 @@
 // The dense layer y = x W^T + b, W as the checkpoint stores it: [out, in]; b may be absent. With GELU fused where the model
-// applies it.
+// applies it, and with the adapters of W where the tape knows some.
 import geluSource from "./gelu.wgsl" with { type: "text" };
 import geluBackwardSource from "./gelu_backward.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { adaptersBackward, adapterTensors, applyAdapters } from "./adapters.ts";
 import { addColumnSums } from "./column_sum.ts";
 import { type GeluForm, geluForms, matmul } from "./matmul.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
@@ -29,17 +30,21 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
         (gelu ? " with GELU" : ""),
     );
   }
-  const y = tape.output([rows, outputs], x.live, [x, weight, bias], "linear");
+  const adapters = tape.adaptersOf(weight);
+  const y = tape.output([rows, outputs], x.live, [x, weight, bias, ...adapterTensors(adapters)], "linear");
   const pre = gelu ? tape.tensor(y.shape, x.live, "pre") : undefined;
+  const applied = applyAdapters(tape, x, outputs, adapters);
   matmul(tape, "NT", x, weight, { tensor: y, accumulate: 0 }, {
     bias,
     ...(gelu && { gelu: { form: gelu, pre: pre! } }),
+    low: applied?.term,
   });
 
   tape.onBackward(y, (dy) => {
     const dpre = gelu ? recordGeluBackward(tape, gelu, pre!, dy) : dy;
     const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = bias && tape.grad(bias);
-    if (dx) matmul(tape, "NN", dpre, weight, dx);
+    const low = adaptersBackward(tape, { x, dy: dpre, dx }, applied);
+    if (dx) matmul(tape, "NN", dpre, weight, dx, { low });
     if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
     if (dBias) addColumnSums(tape, dpre, dBias.tensor);
   });

@@ -7,6 +7,7 @@ import gelu from "./gelu.wgsl" with { type: "text" };
 import tiled from "./matmul_tile.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, maskFields } from "./low_rank.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
@@ -25,6 +26,8 @@ export interface MatmulOptions {
   bias?: Tensor;
   /** Stores the sum in `pre` [M, N] and applies GELU. Needs `bias`; excludes accumulation. */
   gelu?: { form: GeluForm; pre: Tensor };
+  /** Added to the product, before bias and GELU; for NT and NN. */
+  low?: LowRankTerm;
 }
 
 /**
@@ -40,7 +43,7 @@ export function matmul(
   a: Tensor,
   b: Tensor,
   { tensor: out, accumulate }: GradientTarget,
-  { bias, gelu }: MatmulOptions = {},
+  { bias, gelu, low }: MatmulOptions = {},
 ): void {
   const [aRows, aColumns] = shape2(a), [bRows, bColumns] = shape2(b);
   const [M, K] = form === "TN" ? [aColumns, aRows] : [aRows, aColumns];
@@ -57,15 +60,43 @@ export function matmul(
 
   const tile = tape.schedules.texture?.[form];
   // Outputs are stored as vec4f. Below one group of rows the copies and a half-empty tile cost more than they save.
-  if (tile && tape.recorder.texturable(a) && tape.recorder.texturable(b) && N % 4 === 0 && M >= tile.rows) {
+  const areTextures = tape.recorder.texturable(a) && tape.recorder.texturable(b) && (!low || fitsTextures(tape, low));
+  if (tile && areTextures && N % 4 === 0 && M >= tile.rows) {
     const { rows, columns, group } = tile;
-    tape.run(textureMatmulKernel(form, tile, { bias: bias !== undefined, gelu: gelu !== undefined }), "main", {
-      read: { a: tape.texture(a), b: tape.texture(b), ...(bias && { bias }) },
-      write,
-      size: common,
-      groups: (step) => [Math.ceil(N / 4 / columns / group[0]), Math.ceil(rowsOf(step) / rows / group[1]), 1],
-      flops,
-    });
+    const operands = { a: tape.texture(a), b: tape.texture(b), ...(bias && { bias }) };
+    for (const { first, count, part } of columnsOf(N, low?.parts)) {
+      const dropout = part && low?.dropout, ranges = count < N;
+      const epilogue = {
+        bias: bias !== undefined,
+        gelu: gelu !== undefined,
+        ...(ranges && { ranges }),
+        ...(part && { low: true }),
+        ...(dropout && { dropout: "low" as const }),
+      };
+      tape.run(textureMatmulKernel(form, tile, epilogue), "main", {
+        read: {
+          ...operands,
+          ...(part && { lowA: tape.texture(low!.ranks), lowB: tape.texture(part.b), ...keysOf(dropout) }),
+        },
+        write,
+        size: {
+          ...common,
+          N: count,
+          ...(ranges && {
+            ...{ aColumn: 0, bColumn: form === "NN" ? first / 4 : 0, bRow: form === "NT" ? first : 0 },
+            ...{ outColumn: first / 4, outWidth: N / 4 },
+          }),
+          ...(part && { lowSum: part.b.shape[0], lowColumn: part.rank / 4, ...maskFields(dropout) }),
+        },
+        groups: (step) => [Math.ceil(count / 4 / columns / group[0]), Math.ceil(rowsOf(step) / rows / group[1]), 1],
+        flops: 2 * M * count * (K + (part?.b.shape[0] ?? 0)),
+      });
+    }
+    return;
+  }
+  if (low && gelu) {
+    matmul(tape, form, a, b, { tensor: gelu.pre, accumulate: 0 }, { bias });
+    addLowRank(tape, low, out, { form: geluForms[gelu.form], pre: gelu.pre });
     return;
   }
   tape.run(tileKernel, gelu ? "activated" : bias ? "biased" : "plain", {
@@ -81,4 +112,24 @@ export function matmul(
     groups: (step) => [Math.ceil(N / 32), Math.ceil(rowsOf(step) / 32), 1],
     flops,
   });
+  if (low) addLowRank(tape, low, out);
+}
+
+interface ColumnRange {
+  first: number;
+  count: number;
+  part?: LowRankPart;
+}
+
+/** The columns of a product: those of each part of a term of low rank, and those between. */
+function columnsOf(N: number, parts: readonly LowRankPart[] = []): ColumnRange[] {
+  const ranges: ColumnRange[] = [];
+  let end = 0;
+  for (const part of parts.toSorted((one, other) => one.column - other.column)) {
+    if (part.column > end) ranges.push({ first: end, count: part.column - end });
+    ranges.push({ first: part.column, count: part.b.shape[1], part });
+    end = part.column + part.b.shape[1];
+  }
+  if (end < N) ranges.push({ first: end, count: N - end });
+  return ranges;
 }

@@ -7,6 +7,7 @@
 // The WGSL is generated because Naga does not unroll loops: one invocation keeps `rows` x `columns` vec4f sums in named
 // variables, which no hand would write eight times. Every sum runs over k in ascending order, whatever the tile, so a row's
 // result does not depend on where the row lies.
+import dropoutFunctions from "./dropout.wgsl" with { type: "text" };
 import gelu from "./gelu.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
 import { stepKernel } from "./step.ts";
@@ -23,12 +24,20 @@ export interface TextureTile {
   group: readonly [number, number];
 }
 
-/** What is done with a sum before it is stored. */
+/** What is done beside the product. Absent parts leave no trace in the kernel. */
 export interface Epilogue {
   /** Adds `bias` [N]. */
   bias: boolean;
   /** Stores the sum in `pre` and applies GELU. */
   gelu: boolean;
+  /** Operands and result are columns of wider matrices: fields aColumn, bColumn, bRow, outColumn, outWidth of Size. */
+  ranges?: boolean;
+  /** Multiplies the sum by `scale`. */
+  scaled?: boolean;
+  /** Begins the sum with a product of low rank, lowA [M, .] times lowB [r, N]: fields lowSum, lowColumn of Size. */
+  low?: boolean;
+  /** Drops channels of operand `a` (NT), of operand `b` (TN), or of the product of low rank, by `keys`, one a token. */
+  dropout?: "a" | "b" | "low";
 }
 
 const cache = new Map<string, Kernel>();
@@ -46,35 +55,69 @@ function times(n: number, line: (i: number) => string): string {
 }
 
 function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilogue: Epilogue): string {
+  const { bias, gelu: activated, ranges, scaled, low, dropout } = epilogue;
   const sum = (r: number, c: number) => `s${r}_${c}`;
   const eachSum = (line: (r: number, c: number) => string) => times(rows, (r) => times(columns, (c) => line(r, c)));
-  return `${epilogue.gelu ? gelu : ""}
-struct Size { M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32 }
+  const fields = [
+    "M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32",
+    ...(ranges ? ["aColumn: u32, bColumn: u32, bRow: u32, outColumn: u32, outWidth: u32"] : []),
+    ...(scaled ? ["scale: f32"] : []),
+    ...(low ? ["lowSum: u32, lowColumn: u32"] : []),
+    ...(dropout ? ["dropThreshold: u32, dropScale: f32, site: u32"] : []),
+  ];
+  const at = (offset: string) => ranges ? `size.${offset} + ` : "";
+  const operands = { a: at("aColumn"), b: at("bColumn"), bRow: at("bRow") };
+  // Bases of a row's dropout are read once where the rows are the tokens.
+  const rowBases = dropout === "a" || dropout === "low"
+    ? times(rows, (r) => `let base${r} = dropout_base(keys[m + ${r}u], size.site);`)
+    : "";
+  return `${activated ? gelu : ""}${dropout ? dropoutFunctions : ""}
+struct Size { ${fields.join(", ")} }
 @group(0) @binding(0) var a: texture_2d<f32>;
 @group(0) @binding(1) var b: texture_2d<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
-${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<vec4f>;" : ""}
-${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<vec4f>;" : ""}
+${bias ? "@group(0) @binding(3) var<storage, read> bias: array<vec4f>;" : ""}
+${activated ? "@group(0) @binding(4) var<storage, read_write> pre: array<vec4f>;" : ""}
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
+${low ? "@group(0) @binding(7) var lowA: texture_2d<f32>;\n@group(0) @binding(8) var lowB: texture_2d<f32>;" : ""}
+${dropout ? `@group(0) @binding(9) var<storage, read> keys: array<${dropout === "b" ? "vec4u" : "u32"}>;` : ""}
 
 fn store(row: u32, column: u32, sum: vec4f) {
-  let at = row * (size.N / 4u) + column;
+  let at = row * ${ranges ? "size.outWidth" : "(size.N / 4u)"} + ${at("outColumn")}column;
   var v = sum;
-  ${epilogue.bias ? "v += bias[column];" : ""}
-  ${epilogue.gelu ? "pre[at] = v;\n  v = gelu(size.gelu, v);" : ""}
+  ${scaled ? "v *= size.scale;" : ""}
+  ${bias ? `v += bias[${at("outColumn")}column];` : ""}
+  ${activated ? "pre[at] = v;\n  v = gelu(size.gelu, v);" : ""}
   if (size.accumulate != 0u) { v += out[at]; }
   out[at] = v;
 }
-
+${
+    dropout
+      ? `
+fn mask(base: u32, column: u32) -> vec4f {
+  return dropout4(base, column * 4u, size.dropThreshold, size.dropScale);
+}
+`
+      : ""
+  }
 @compute @workgroup_size(${group[0]}, ${group[1]})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let M = live_rows(size.rowSource, size.M);
   let m = id.y * ${rows}u;
   let n = id.x * ${columns}u;
   if (m >= M || n >= size.N / 4u) { return; }
+  ${rowBases}
   ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
-  ${form === "NT" ? sumNT(rows, columns, sum) : form === "NN" ? sumNN(rows, columns, sum) : sumTN(rows, columns, sum)}
+  ${low ? sumLow(rows, columns, sum) : ""}
+  ${dropout === "low" ? eachSum((r, c) => `${sum(r, c)} *= mask(base${r}, n + ${c}u);`) : ""}
+  ${
+    form === "NT"
+      ? sumNT(rows, columns, sum, operands, dropout === "a")
+      : form === "NN"
+      ? sumNN(rows, columns, sum, operands)
+      : sumTN(rows, columns, sum, operands, dropout === "b")
+  }
   ${
     times(columns, (c) => `
   if (n + ${c}u < size.N / 4u) {
@@ -87,19 +130,31 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 type SumName = (r: number, c: number) => string;
 
+/** What is added to the coordinates of each operand's texels: empty, or a field of Size and a plus. */
+interface Operands {
+  a: string;
+  b: string;
+  bRow: string;
+}
+
 /** `sum` with `terms` multiplied and added to it in order: one load and one store of a spilled sum for all of them. */
 function fused(sum: string, terms: readonly (readonly [factor: string, texel: string])[]): string {
   return `${sum} = ${terms.reduce((value, [factor, texel]) => `fma(vec4f(${factor}), ${texel}, ${value})`, sum)};`;
 }
 
-function sumNT(rows: number, columns: number, sum: SumName): string {
+function sumNT(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
   return `
   for (var k = 0u; k < size.K / 4u; k++) {
-    ${times(rows, (r) => `let a${r} = textureLoad(a, vec2u(k, m + ${r}u), 0);`)}
+    ${
+    times(
+      rows,
+      (r) => `let a${r} = textureLoad(a, vec2u(${at.a}k, m + ${r}u), 0)${masked ? ` * mask(base${r}, k)` : ""};`,
+    )
+  }
     ${
     times(columns * 4, (j) =>
       `{
-      let w = textureLoad(b, vec2u(k, n * 4u + ${j}u), 0);
+      let w = textureLoad(b, vec2u(k, ${at.bRow}n * 4u + ${j}u), 0);
       ${times(rows, (r) => `${sum(r, j >> 2)}.${"xyzw"[j & 3]} += dot(a${r}, w);`)}
     }`)
   }
@@ -110,32 +165,71 @@ function sumNT(rows: number, columns: number, sum: SumName): string {
 // with eight (1024 x 1536 x 384, 16 x 4 tile, llvmpipe LLVM 15.0.6 256 bits, 2 cores, 2026-11-24): bench/tried.md.
 const steps = [0, 1, 2, 3];
 
-function sumNN(rows: number, columns: number, sum: SumName): string {
+function sumNN(rows: number, columns: number, sum: SumName, at: Operands): string {
+  return sumRows(rows, columns, sum, { a: "a", b: "b", sums: "size.K", aColumn: at.a, bColumn: at.b });
+}
+
+function sumLow(rows: number, columns: number, sum: SumName): string {
+  return sumRows(rows, columns, sum, {
+    a: "lowA",
+    b: "lowB",
+    sums: "size.lowSum",
+    aColumn: "size.lowColumn + ",
+    bColumn: "",
+  });
+}
+
+interface RowOperands {
+  a: string;
+  b: string;
+  /** Steps of k. */
+  sums: string;
+  /** What is added to the columns of texels, as in Operands. */
+  aColumn: string;
+  bColumn: string;
+}
+
+/** Rows of `a` times rows of `b`. */
+function sumRows(rows: number, columns: number, sum: SumName, { a, b, sums, aColumn, bColumn }: RowOperands): string {
   return `
-  for (var k = 0u; k < size.K / 4u; k++) {
-    ${times(rows, (r) => `let a${r} = textureLoad(a, vec2u(k, m + ${r}u), 0);`)}
+  for (var k = 0u; k < ${sums} / 4u; k++) {
+    ${times(rows, (r) => `let a${r} = textureLoad(${a}, vec2u(${aColumn}k, m + ${r}u), 0);`)}
     ${
     times(columns, (c) =>
       `{
-      ${times(steps.length, (i) => `let w${i} = textureLoad(b, vec2u(n + ${c}u, k * 4u + ${i}u), 0);`)}
+      ${times(steps.length, (i) => `let w${i} = textureLoad(${b}, vec2u(${bColumn}n + ${c}u, k * 4u + ${i}u), 0);`)}
       ${times(rows, (r) => fused(sum(r, c), steps.map((i) => [`a${r}.${"xyzw"[i]}`, `w${i}`])))}
     }`)
   }
   }`;
 }
 
-function sumTN(rows: number, columns: number, sum: SumName): string {
+function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
   const block = (taken: readonly number[]) => `
     ${
     times(rows / 4, (q) =>
       taken.map((i) =>
-        `let g${q}_${i} = textureLoad(a, vec2u(m / 4u + ${q}u, k + ${i}u), 0);`
+        `let g${q}_${i} = textureLoad(a, vec2u(${at.a}m / 4u + ${q}u, k + ${i}u), 0);`
       ).join("\n"))
+  }
+    ${
+    masked
+      ? `let key = keys[k / 4u];\n` +
+        taken.map((i) => `let base${i} = dropout_base(key[${taken.length > 1 ? `${i}u` : "k % 4u"}], size.site);`).join(
+          "\n",
+        )
+      : ""
   }
     ${
     times(columns, (c) =>
       `{
-      ${taken.map((i) => `let w${i} = textureLoad(b, vec2u(n + ${c}u, k + ${i}u), 0);`).join("\n")}
+      ${
+        taken.map((i) =>
+          `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u), 0)${
+            masked ? ` * mask(base${i}, n + ${c}u)` : ""
+          };`
+        ).join("\n")
+      }
       ${times(rows, (r) => fused(sum(r, c), taken.map((i) => [`g${r >> 2}_${i}.${"xyzw"[r & 3]}`, `w${i}`])))}
     }`)
   }`;

@@ -9,6 +9,7 @@ import { GpuError, ShapeError } from "../errors.ts";
 import { type Dispatch, type Recorder, type TextureOperand } from "../gpu/recorder.ts";
 import { type Kernel } from "../gpu/kernel.ts";
 import { type Live, type Tensor } from "../gpu/tensor.ts";
+import { type Adapters } from "./adapters.ts";
 import { type Probe } from "./probe.ts";
 import { type Schedules } from "./schedules.ts";
 
@@ -23,6 +24,8 @@ export interface TapeOptions {
   /** Gradient of each trainable parameter. Without it, nothing is differentiated. */
   parameterGradients?: ReadonlyMap<Tensor, Tensor>;
   schedules: Schedules;
+  /** Of the weights that have some: `linear` adds them wherever it meets the weight. */
+  adapters?: ReadonlyMap<Tensor, Adapters>;
   /** Checks what the model marks. */
   probe?: Probe;
   /** Whether `checkpoint` forgets what is inside a block and records it again for the backward. @default {false} */
@@ -37,6 +40,7 @@ interface BackwardStep {
 export class Tape {
   readonly schedules: Schedules;
   readonly #probe: Probe | undefined;
+  readonly #adapters: ReadonlyMap<Tensor, Adapters> | undefined;
   readonly #parameterGradients: ReadonlyMap<Tensor, Tensor>;
   readonly #gradients = new Map<Tensor, Tensor>();
   readonly #checkpointLayers: boolean;
@@ -46,6 +50,7 @@ export class Tape {
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
     this.#probe = options.probe;
+    this.#adapters = options.adapters;
     this.#parameterGradients = options.parameterGradients ?? new Map();
     this.#checkpointLayers = options.checkpointLayers ?? false;
   }
@@ -79,6 +84,11 @@ export class Tape {
   /** Numbers the dropout sites in the order of recording, so that two sites of one token drop different channels. */
   nextSite(): number {
     return this.#nextSite++;
+  }
+
+  /** The adapters of a weight, or of several that are one matrix. */
+  adaptersOf(weight: Tensor): Adapters | undefined {
+    return this.#adapters?.get(weight);
   }
 
   texture(tensor: Tensor): TextureOperand {

@@ -10,6 +10,7 @@ import { ownedTensor, Recorder } from "../../gpu/recorder.ts";
 import { PipelineCache } from "../../gpu/pipelines.ts";
 import { type Live, Tensor } from "../../gpu/tensor.ts";
 import { readTensors, upload } from "../../gpu/transfer.ts";
+import { type Adapters } from "../../kernels/adapters.ts";
 import { defaultSchedules, type Schedules } from "../../kernels/schedules.ts";
 import { stepFields, type StepUniform } from "../../kernels/step.ts";
 import { Tape } from "../../kernels/tape.ts";
@@ -32,6 +33,8 @@ export interface Case {
   inputs: Record<string, Input>;
   /** Counts in use; what is not given is taken from nothing: all rows. */
   step?: Partial<StepUniform>;
+  /** Adapters of weights among the inputs. */
+  adapters?(inputs: Record<string, Tensor>): ReadonlyMap<Tensor, Adapters>;
   /** Records the operation. */
   record(tape: Tape, inputs: Record<string, Tensor>): Tensor;
   /** The formula, over the live rows only; gradients get as many rows as the output has. */
@@ -125,6 +128,7 @@ export async function checkCase(name: string, at: Case): Promise<void> {
 
   const tape = new Tape(recorder, {
     parameterGradients,
+    adapters: at.adapters?.(inputs),
     schedules: at.schedules ?? defaultSchedules(gpu.report.isCpu),
   });
   const output = recorder.keep(at.record(tape, inputs));
