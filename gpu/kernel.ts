@@ -30,7 +30,7 @@ export function kernel(label: string, code: string): Kernel {
   const bindings = new Map<string, Binding>();
   const plain = code.replace(/\/\/[^\n]*/g, "");
   for (const [, index, space, mode, name, type] of plain.matchAll(BINDING)) {
-    const access: Access | undefined = type.startsWith("texture_2d")
+    const access: Access | undefined = type.startsWith("texture_storage_2d<rgba32float, read>")
       ? "texture"
       : space === "uniform"
       ? "uniform"

@@ -65,7 +65,7 @@ export class PipelineCache {
           case "uniform":
             return { ...at, buffer: { type: "uniform" as const } };
           case "texture":
-            return { ...at, texture: { sampleType: "unfilterable-float" as const } };
+            return { ...at, storageTexture: { access: "read-only" as const, format: "rgba32float" as const } };
         }
       }),
     });

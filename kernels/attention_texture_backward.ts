@@ -2,7 +2,7 @@
 import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
 
 const gradientSource = `
-@group(0) @binding(4) var dy: texture_2d<f32>;
+@group(0) @binding(4) var dy: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
 
 fn store(place: u32, value: vec4f) {
@@ -22,7 +22,7 @@ export function backwardQCode(form: AttentionForm, rows: number): string {
   const eachRow = (line: (r: number) => string) => times(rows, line);
   const eachTexel = (line: (d: number) => string) => times(head4, line);
   return `
-@group(0) @binding(2) var y: texture_2d<f32>;
+@group(0) @binding(2) var y: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
 ${gradientSource}${begin(rows, form, "head")}
   let q = head * ${head4}u;
@@ -36,9 +36,9 @@ ${gradientSource}${begin(rows, form, "head")}
   ${bounded ? `let from${r} = first_key(row${r}, start);\nlet past${r} = past_key(row${r}, end);` : ""}
   ${
       eachTexel((d) => `
-  let q${r}_${d} = textureLoad(qkv, vec2u(q + ${d}u, row${r}), 0) * size.scale;
-  let dy${r}_${d} = textureLoad(dy, vec2u(q + ${d}u, row${r}), 0);
-  delta${r} += dot(dy${r}_${d}, textureLoad(y, vec2u(q + ${d}u, row${r}), 0));
+  let q${r}_${d} = textureLoad(qkv, vec2u(q + ${d}u, row${r})) * size.scale;
+  let dy${r}_${d} = textureLoad(dy, vec2u(q + ${d}u, row${r}));
+  delta${r} += dot(dy${r}_${d}, textureLoad(y, vec2u(q + ${d}u, row${r})));
   var dq${r}_${d} = vec4f();`)
     }`)
   }
@@ -46,8 +46,8 @@ ${gradientSource}${begin(rows, form, "head")}
     let position = key - start;
     ${
     eachTexel((d) => `
-    let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key), 0);
-    let v${d} = textureLoad(qkv, vec2u(v + ${d}u, key), 0);`)
+    let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key));
+    let v${d} = textureLoad(qkv, vec2u(v + ${d}u, key));`)
   }
     ${
     eachRow((r) => `
@@ -75,7 +75,7 @@ export function backwardKVCode(form: AttentionForm, rows: number): string {
   const eachRow = (line: (r: number) => string) => times(rows, line);
   const eachTexel = (line: (d: number) => string) => times(head4, line);
   return `
-@group(0) @binding(3) var stats: texture_2d<f32>;
+@group(0) @binding(3) var stats: texture_storage_2d<rgba32float, read>;
 ${gradientSource}${begin(rows, form, "key_head")}
   let position = first - start;
   ${
@@ -83,8 +83,8 @@ ${gradientSource}${begin(rows, form, "key_head")}
   ${bounded ? `let from${r} = first_query(row${r}, start);\nlet past${r} = past_query(row${r}, end);` : ""}
   ${
       eachTexel((d) => `
-  let k${r}_${d} = textureLoad(qkv, vec2u(k + ${d}u, row${r}), 0) * size.scale;
-  let v${r}_${d} = textureLoad(qkv, vec2u(v + ${d}u, row${r}), 0);
+  let k${r}_${d} = textureLoad(qkv, vec2u(k + ${d}u, row${r})) * size.scale;
+  let v${r}_${d} = textureLoad(qkv, vec2u(v + ${d}u, row${r}));
   var dk${r}_${d} = vec4f();
   var dv${r}_${d} = vec4f();`)
     }`)
@@ -97,12 +97,12 @@ ${gradientSource}${begin(rows, form, "key_head")}
   let q = head * ${head4}u;
   let channel = head * 65536u;
   for (var query = ${bounded ? "from0" : "start"}; query < ${bounded ? `past${rows - 1}` : "end"}; query++) {
-    let stat = textureLoad(stats, vec2u(head, query), 0);
+    let stat = textureLoad(stats, vec2u(head, query));
     let base = (u32(stat.z) << 16u) | u32(stat.w);
     ${
     eachTexel((d) => `
-    let q${d} = textureLoad(qkv, vec2u(q + ${d}u, query), 0);
-    let dy${d} = textureLoad(dy, vec2u(q + ${d}u, query), 0);`)
+    let q${d} = textureLoad(qkv, vec2u(q + ${d}u, query));
+    let dy${d} = textureLoad(dy, vec2u(q + ${d}u, query));`)
   }
     ${
     eachRow((r) => `

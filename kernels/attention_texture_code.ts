@@ -46,7 +46,7 @@ struct Size {
   dropThreshold: u32,
   dropScale: f32,
 }
-@group(0) @binding(0) var qkv: texture_2d<f32>;
+@group(0) @binding(0) var qkv: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var<storage, read> blocks: array<vec4u>;
 @group(0) @binding(6) var<uniform> size: Size;
 @group(0) @binding(7) var<uniform> step: Step;

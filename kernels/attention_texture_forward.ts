@@ -22,7 +22,7 @@ ${begin(rows, form, "head")}
   ${bounded ? `let from${r} = first_key(row${r}, start);\nlet past${r} = past_key(row${r}, end);` : ""}
   ${
       eachTexel((d) => `
-  let q${r}_${d} = textureLoad(qkv, vec2u(q + ${d}u, row${r}), 0) * size.scale;
+  let q${r}_${d} = textureLoad(qkv, vec2u(q + ${d}u, row${r})) * size.scale;
   var sum${r}_${d} = vec4f();`)
     }`)
   }
@@ -34,7 +34,7 @@ ${begin(rows, form, "head")}
     eachKey((j) => `
     let key${j} = min(key + ${j}u, past - 1u);
     {
-      ${eachTexel((d) => `let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key${j}), 0);`)}
+      ${eachTexel((d) => `let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key${j}));`)}
       ${eachRow((r) => `s${r}[${j}] = cap_score(${dots(head4, `q${r}_`, "k")});`)}
     }`)
   }
@@ -58,7 +58,7 @@ ${begin(rows, form, "head")}
     {
       ${
       eachTexel((d) => `
-      let v${d} = textureLoad(qkv, vec2u(v + ${d}u, key${j}), 0);
+      let v${d} = textureLoad(qkv, vec2u(v + ${d}u, key${j}));
       ${eachRow((r) => `sum${r}_${d} += s${r}[${j}] * v${d};`)}`)
     }
     }`)

@@ -73,14 +73,18 @@ function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilo
     : "";
   return `${activated ? gelu : ""}${dropout ? dropoutFunctions : ""}
 struct Size { ${fields.join(", ")} }
-@group(0) @binding(0) var a: texture_2d<f32>;
-@group(0) @binding(1) var b: texture_2d<f32>;
+@group(0) @binding(0) var a: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var b: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 ${bias ? "@group(0) @binding(3) var<storage, read> bias: array<vec4f>;" : ""}
 ${activated ? "@group(0) @binding(4) var<storage, read_write> pre: array<vec4f>;" : ""}
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
-${low ? "@group(0) @binding(7) var lowA: texture_2d<f32>;\n@group(0) @binding(8) var lowB: texture_2d<f32>;" : ""}
+${
+    low
+      ? "@group(0) @binding(7) var lowA: texture_storage_2d<rgba32float, read>;\n@group(0) @binding(8) var lowB: texture_storage_2d<rgba32float, read>;"
+      : ""
+  }
 ${dropout ? `@group(0) @binding(9) var<storage, read> keys: array<${dropout === "b" ? "vec4u" : "u32"}>;` : ""}
 
 fn store(row: u32, column: u32, sum: vec4f) {
@@ -142,66 +146,60 @@ function fused(sum: string, terms: readonly (readonly [factor: string, texel: st
   return `${sum} = ${terms.reduce((value, [factor, texel]) => `fma(vec4f(${factor}), ${texel}, ${value})`, sum)};`;
 }
 
-function sumNT(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
-  return `
-  for (var k = 0u; k < size.K / 4u; k++) {
-    ${
-    times(
-      rows,
-      (r) => `let a${r} = textureLoad(a, vec2u(${at.a}k, m + ${r}u), 0)${masked ? ` * mask(base${r}, k)` : ""};`,
-    )
-  }
-    ${
-    times(columns * 4, (j) =>
-      `{
-      let w = textureLoad(b, vec2u(k, ${at.bRow}n * 4u + ${j}u), 0);
-      ${times(rows, (r) => `${sum(r, j >> 2)}.${"xyzw"[j & 3]} += dot(a${r}, w);`)}
-    }`)
-  }
-  }`;
-}
-
 // Four steps of k for a sum before the next sum: 35 GFLOP/s against 30 with one (NN; TN 33 against 29), and against 33
 // with eight (1024 x 1536 x 384, 16 x 4 tile, llvmpipe LLVM 15.0.6 256 bits, 2 cores, 2026-11-24): bench/tried.md.
 const steps = [0, 1, 2, 3];
 
-function sumNN(rows: number, columns: number, sum: SumName, at: Operands): string {
-  return sumRows(rows, columns, sum, { a: "a", b: "b", sums: "size.K", aColumn: at.a, bColumn: at.b });
-}
-
-function sumLow(rows: number, columns: number, sum: SumName): string {
-  return sumRows(rows, columns, sum, {
-    a: "lowA",
-    b: "lowB",
-    sums: "size.lowSum",
-    aColumn: "size.lowColumn + ",
-    bColumn: "",
-  });
-}
-
-interface RowOperands {
-  a: string;
-  b: string;
+interface RowTexels {
+  /** The texel of row r of A that holds steps k * 4 to k * 4 + 3. */
+  a(r: number): string;
+  /** Lines that make w0 to w3: what those steps of B hold for the columns of texel c. */
+  w(c: number): string;
   /** Steps of k. */
   sums: string;
-  /** What is added to the columns of texels, as in Operands. */
-  aColumn: string;
-  bColumn: string;
 }
 
-/** Rows of `a` times rows of `b`. */
-function sumRows(rows: number, columns: number, sum: SumName, { a, b, sums, aColumn, bColumn }: RowOperands): string {
+/** Rows of sums: each texel of A, one number after the other, times whole vectors of B. */
+function sumRows(rows: number, columns: number, sum: SumName, { a, w, sums }: RowTexels): string {
   return `
   for (var k = 0u; k < ${sums} / 4u; k++) {
-    ${times(rows, (r) => `let a${r} = textureLoad(${a}, vec2u(${aColumn}k, m + ${r}u), 0);`)}
+    ${times(rows, (r) => `let a${r} = ${a(r)};`)}
     ${
     times(columns, (c) =>
       `{
-      ${times(steps.length, (i) => `let w${i} = textureLoad(${b}, vec2u(${bColumn}n + ${c}u, k * 4u + ${i}u), 0);`)}
+      ${w(c)}
       ${times(rows, (r) => fused(sum(r, c), steps.map((i) => [`a${r}.${"xyzw"[i]}`, `w${i}`])))}
     }`)
   }
   }`;
+}
+
+/** Four texels of B, one a column, are turned into whole vectors: a dot product a sum took a third longer (bench/tried.md). */
+function sumNT(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
+  const each = [0, 1, 2, 3];
+  const texel = (c: number, j: number) => `let t${j} = textureLoad(b, vec2u(k, ${at.bRow}n * 4u + ${4 * c + j}u));`;
+  const turned = (i: number) => `let w${i} = vec4f(${each.map((j) => `t${j}.${"xyzw"[i]}`).join(", ")});`;
+  return sumRows(rows, columns, sum, {
+    a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))${masked ? ` * mask(base${r}, k)` : ""}`,
+    w: (c) => [...each.map((j) => texel(c, j)), ...steps.map(turned)].join("\n"),
+    sums: "size.K",
+  });
+}
+
+function sumNN(rows: number, columns: number, sum: SumName, at: Operands): string {
+  return sumRows(rows, columns, sum, {
+    a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))`,
+    w: (c) => times(steps.length, (i) => `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k * 4u + ${i}u));`),
+    sums: "size.K",
+  });
+}
+
+function sumLow(rows: number, columns: number, sum: SumName): string {
+  return sumRows(rows, columns, sum, {
+    a: (r) => `textureLoad(lowA, vec2u(size.lowColumn + k, m + ${r}u))`,
+    w: (c) => times(steps.length, (i) => `let w${i} = textureLoad(lowB, vec2u(n + ${c}u, k * 4u + ${i}u));`),
+    sums: "size.lowSum",
+  });
 }
 
 function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
@@ -209,7 +207,7 @@ function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked
     ${
     times(rows / 4, (q) =>
       taken.map((i) =>
-        `let g${q}_${i} = textureLoad(a, vec2u(${at.a}m / 4u + ${q}u, k + ${i}u), 0);`
+        `let g${q}_${i} = textureLoad(a, vec2u(${at.a}m / 4u + ${q}u, k + ${i}u));`
       ).join("\n"))
   }
     ${
@@ -225,7 +223,7 @@ function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked
       `{
       ${
         taken.map((i) =>
-          `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u), 0)${
+          `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u))${
             masked ? ` * mask(base${i}, n + ${c}u)` : ""
           };`
         ).join("\n")

@@ -14,9 +14,9 @@ export interface Schedules {
 /** Schedules for an adapter nobody measured: textures win by 6 to 10 times on CPU adapters, workgroup memory on GPUs. */
 export function defaultSchedules(isCpu: boolean): Schedules {
   if (!isCpu) return { texture: null, attentionTexture: false, rowPerGroup: true };
-  // 16 rows x 4 vec4f, 8 x 1 invocations: 24 to 25 GFLOP/s in each form against 17 to 22 for smaller tiles
-  // (512 x 1536 x 384, llvmpipe LLVM 15.0.6 256 bits, Mesa 22.3.6, 2 cores, 2026-11-24).
-  const tile: TextureTile = { rows: 16, columns: 4, group: [8, 1] };
+  // 16 rows x 2 vec4f, 8 x 1 invocations: 62 to 67 GFLOP/s in each form, as 16 x 4, whose cold compile takes twice as long;
+  // 8 x 4 reaches 57 to 61 (2048 x 384 x 1536, llvmpipe LLVM 15.0.6 256 bits, Mesa 22.3.6, 2 cores, 2026-11-24).
+  const tile: TextureTile = { rows: 16, columns: 2, group: [8, 1] };
   return { texture: { NT: tile, NN: tile, TN: tile }, attentionTexture: true, rowPerGroup: false };
 }
 
