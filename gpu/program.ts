@@ -16,19 +16,24 @@ export type Command =
   | { kind: "texture"; operand: TextureOperand }
   | { kind: "clear"; tensor: Tensor };
 
+/** Bytes of planned memory. */
+export interface ProgramMemory {
+  buffers: number;
+  textures: number;
+}
+
 interface Parts {
   step: GPUBuffer;
   stepFields: readonly UniformField[];
   owned: (GPUBuffer | GPUTexture)[];
-  bytes: number;
+  memory: ProgramMemory;
 }
 
 /** Work of one submit, in floating-point operations: 0.2 s at 1 TFLOP/s, a tenth of Windows' 2 s watchdog there. */
 const FLOPS_PER_SUBMIT = 2e11;
 
 export class Program {
-  /** Bytes of planned memory: buffers and textures. */
-  readonly bytes: number;
+  readonly memory: ProgramMemory;
   readonly #gpu: Gpu;
   readonly #commands: readonly Command[];
   readonly #parts: Parts;
@@ -39,11 +44,16 @@ export class Program {
     this.#gpu = gpu;
     this.#commands = commands;
     this.#parts = parts;
-    this.bytes = parts.bytes;
+    this.memory = parts.memory;
     this.#limit = gpu.limits.maxComputeWorkgroupsPerDimension;
     // A CPU adapter has no watchdog, and there a second submit blocks until the first is done: 6 s of "encoding" a step
     // in place of 0.01 (llvmpipe LLVM 15.0.6, Deno 2.9.6, 2026-11-24).
     this.#flopsPerSubmit = gpu.report.isCpu ? Infinity : FLOPS_PER_SUBMIT;
+  }
+
+  /** Of buffers and textures. */
+  get bytes(): number {
+    return this.memory.buffers + this.memory.textures;
   }
 
   get dispatches(): number {

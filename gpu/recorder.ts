@@ -2,7 +2,15 @@
 import { GpuError, ShapeError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
 import { type Binding, type Kernel, packUniform, type UniformField } from "./kernel.ts";
-import { planSlots } from "./memory.ts";
+import {
+  type Entry,
+  type MemoryPlan,
+  type Operand,
+  operandsOf,
+  planMemory,
+  textureColumns,
+  textureSides,
+} from "./memory_plan.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type Command, Program } from "./program.ts";
 import { Tensor, type TensorOptions } from "./tensor.ts";
@@ -32,17 +40,6 @@ export interface Dispatch {
   /** Floating-point operations at full capacity, for splitting submits and for the benchmark. */
   flops?: number;
 }
-
-interface Lives {
-  first: number;
-  last: number;
-}
-
-type Operand = Tensor | TextureOperand;
-
-type Entry =
-  & ({ kernel: Kernel; entry: string; at: Dispatch } | { texture: TextureOperand } | { clear: Tensor })
-  & { ifRead?: boolean };
 
 /** Collects commands. Not reusable after `build`. */
 export class Recorder {
@@ -166,10 +163,9 @@ export class Recorder {
    */
   build(pipelines: PipelineCache, stepFields: readonly UniformField[], { poison = false } = {}): Program {
     const { device } = this.gpu;
-    const owned: (GPUBuffer | GPUTexture)[] = [];
-    const needed = this.#needed();
-    const lives = livesOf(needed);
-    const bytes = this.#placeTensors(lives, needed.length, owned, poison) + this.#placeTextures(lives, owned);
+    const plan = this.plan();
+    const { needed } = plan;
+    const owned = [...this.#placeTensors(plan, poison), ...this.#placeTextures(plan)];
     for (const [{ region }, data] of this.#constants) {
       // A tensor that no command touches has no place.
       if (region) device.queue.writeBuffer(region.buffer, region.offset, data);
@@ -231,108 +227,45 @@ export class Recorder {
         flops: at.flops ?? 0,
       };
     });
-    return new Program(this.gpu, commands, { step, stepFields, owned, bytes });
+    return new Program(this.gpu, commands, { step, stepFields, owned, memory: plan.bytes });
   }
 
-  #placeTensors(
-    lives: ReadonlyMap<Operand, Lives>,
-    end: number,
-    owned: (GPUBuffer | GPUTexture)[],
-    poison: boolean,
-  ): number {
+  /** What `build` would allocate, without allocating it; uniforms, some hundred bytes a dispatch, are not counted. */
+  plan(): MemoryPlan {
+    return planMemory(this.#needed(), this.#kept);
+  }
+
+  #placeTensors({ buffers: { tensors, slot, slotBytes } }: MemoryPlan, poison: boolean): GPUBuffer[] {
     const { device } = this.gpu;
-    const planned = [...lives].filter((e): e is [Tensor, Lives] => e[0] instanceof Tensor && e[0].planned);
-    const plan = planSlots(
-      planned.map(([tensor, lives]) => ({
-        bytes: Math.ceil(tensor.bytes / 256) * 256,
-        first: this.#kept.has(tensor) ? 0 : lives.first,
-        last: this.#kept.has(tensor) ? end : lives.last,
-      })),
-    );
-    const buffers = plan.slotBytes.map((size, i) =>
+    const buffers = slotBytes.map((size, i) =>
       device.createBuffer({
         label: `slot ${i}`,
         size,
         usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
       })
     );
-    owned.push(...buffers);
     if (poison) {
       for (const buffer of buffers) {
         device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
       }
     }
-    planned.forEach(([tensor], i) => {
-      tensor.region = { buffer: buffers[plan.slot[i]], offset: 0, size: tensor.bytes };
-    });
-    return plan.slotBytes.reduce((a, b) => a + b, 0);
+    tensors.forEach((tensor, i) => tensor.region = { buffer: buffers[slot[i]], offset: 0, size: tensor.bytes });
+    return buffers;
   }
 
-  /** Textures share by lifetime like buffers, but only among equal sizes. */
-  #placeTextures(all: ReadonlyMap<Operand, Lives>, owned: (GPUBuffer | GPUTexture)[]): number {
-    const bySize = new Map<string, [TextureOperand, Lives][]>();
-    for (const [operand, lives] of all) {
-      if (!(operand instanceof TextureOperand)) continue;
-      const key = `${operand.rows}x${operand.texels}`;
-      bySize.set(key, [...(bySize.get(key) ?? []), [operand, lives]]);
-    }
-    let total = 0;
-    for (const operands of bySize.values()) {
-      const [{ rows, texels }] = operands[0];
-      const size = [textureColumns(texels), besidePowerOfTwo(rows)] as const;
-      const bytes = size[0] * size[1] * 16;
-      const plan = planSlots(operands.map(([, { first, last }]) => ({ bytes, first, last })));
-      const textures = plan.slotBytes.map((bytes) => {
-        total += bytes;
-        return this.gpu.device.createTexture({
-          size: [...size],
+  #placeTextures({ textures: groups }: MemoryPlan): GPUTexture[] {
+    return groups.flatMap(({ operands, slot, slotBytes }) => {
+      const textures = slotBytes.map(() =>
+        this.gpu.device.createTexture({
+          size: textureSides(operands[0]),
           format: "rgba32float",
           usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.STORAGE_BINDING,
-        });
-      });
-      owned.push(...textures);
-      operands.forEach(([operand], i) => operand.texture = textures[plan.slot[i]]);
-    }
-    return total;
+        })
+      );
+      operands.forEach((operand, i) => operand.texture = textures[slot[i]]);
+      return textures;
+    });
   }
-}
-
-function operandsOf(entry: Entry): { reads: Operand[]; writes: Operand[] } {
-  if ("texture" in entry) return { reads: [entry.texture.source], writes: [entry.texture] };
-  if ("clear" in entry) return { reads: [], writes: [entry.clear] };
-  return { reads: Object.values(entry.at.read ?? {}), writes: Object.values(entry.at.write ?? {}) };
-}
-
-/** The first and the last command that uses each operand. */
-function livesOf(entries: readonly Entry[]): Map<Operand, Lives> {
-  const lives = new Map<Operand, Lives>();
-  entries.forEach((entry, now) => {
-    const { reads, writes } = operandsOf(entry);
-    for (const operand of [...reads, ...writes]) {
-      const known = lives.get(operand);
-      if (known) known.last = now;
-      else lives.set(operand, { first: now, last: now });
-    }
-  });
-  return lives;
-}
-
-/**
- * One unused cache line of 64 bytes, so that rows lie an odd number of lines apart: the rows that the lanes of a matmul
- * read side by side then spread over all sets of the first-level cache. Without it NT, whose rows of 384 and 1,536 floats
- * shared 8 and 2 of 64 sets, ran at 35 to 40 GFLOP/s in place of 43 to 45 (llvmpipe LLVM 15.0.6 256 bits, Mesa 22.3.6, AMD
- * EPYC, 2026-11-24). The width is never a power of two either, see below.
- */
-function textureColumns(texels: number): number {
-  return texels + 4;
-}
-
-/**
- * llvmpipe compiles one variant of a shader for every combination of power-of-two and other sides among its textures
- * (a 16 x 4 matmul: 1 s each, and 3 s a test instead of 0.05, Mesa 22.3.6, 2026-11-24): an unused column or row avoids them.
- */
-function besidePowerOfTwo(side: number): number {
-  return (side & (side - 1)) === 0 ? side + 1 : side;
 }
 
 /** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */
