@@ -15,6 +15,7 @@ const commands: Record<string, () => Promise<Command>> = {
   tokenize: () => import("./cli/tokenize.ts"),
   explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),
+  memory: () => import("./cli/memory.ts"),
   bench: () => import("./cli/bench.ts"),
 };
 

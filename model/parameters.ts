@@ -124,8 +124,9 @@ export class Parameters {
     return count(this.specs.filter((s) => !s.trainable));
   }
 
-  get bytes(): number {
-    return this.#buffers().reduce((sum, tensor) => sum + tensor.bytes, 0);
+  /** Of each of the two sets of moments, gradients and trained parameters; and of the frozen ones. */
+  get bytes(): { trained: number; frozen: number } {
+    return { trained: this.flat.parameters.bytes, frozen: this.#frozen.bytes };
   }
 
   dispose(): void {

@@ -1,5 +1,6 @@
 // From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
-import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
+import { type AdapterReport, openGpu } from "../gpu/device.ts";
+import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { type ModelConfig } from "../model/config.ts";
@@ -9,6 +10,7 @@ import { type Method } from "../model/judge.ts";
 import { architectureOf } from "../model/registry.ts";
 import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
 import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
+import { checkMemory } from "./memory_check.ts";
 import { tunedSchedules } from "./schedule_cache.ts";
 import { dropoutRates } from "./settings.ts";
 
@@ -29,6 +31,10 @@ export interface CreateEngineOptions {
   dropout?: number;
   /** Computes each layer's forward again in the backward pass. @default {false} */
   checkpointLayers?: boolean;
+  /** False: for predictions alone. @default {true} */
+  trains?: boolean;
+  /** GB of 2^30 bytes that the run may hold on the adapter. @default what a CPU adapter's machine has free */
+  memoryLimit?: number;
   weightDecay: number;
   clip: number;
   seed: number;
@@ -65,15 +71,9 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
         folder: ownCache(processEnvironment),
         onNotice: options.onNotice,
       });
-    const { config, weightDecay, clip } = options;
-    const engine = await openGpuEngine({
-      ...options,
-      gpu,
-      schedules: measured.schedules,
-      capacity: chooseCapacity(gpu, options),
-      dropout: dropoutRates(options, architectureOf(config).dropout(config)),
-      optimizer: { ...adamw, weightDecay, clip },
-    });
+    const engineOptions = { ...options, gpu, ...engineChoices(gpu, options), schedules: measured.schedules };
+    if (options.trains !== false) checkMemory(gpu, engineOptions);
+    const engine = await openGpuEngine(engineOptions);
     const dispose = () => {
       engine.dispose();
       gpu.dispose();
@@ -85,13 +85,29 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
   }
 }
 
+/** What an engine of these settings takes beside its schedules. */
+export function engineChoices(adapter: PlannedAdapter, options: Omit<CreateEngineOptions, "folder" | "seed">) {
+  const { config, weightDecay, clip } = options;
+  return {
+    capacity: chooseCapacity(adapter, options),
+    dropout: dropoutRates(options, architectureOf(config).dropout(config)),
+    optimizer: { ...adamw, weightDecay, clip },
+  };
+}
+
 /**
  * A CPU adapter is as fast at 2,048 tokens as at more; a GPU wants enough rows to fill it. Battles are bounded by one for
  * every 8 tokens: no template makes sequences shorter than 3 tokens, and answers of a word are rare.
  */
-function chooseCapacity(gpu: Gpu, { pairing, batch, batchTokens, maxTokens }: CreateEngineOptions): Capacity {
+function chooseCapacity(
+  { report }: PlannedAdapter,
+  { pairing, batch, batchTokens, maxTokens }: Pick<
+    CreateEngineOptions,
+    "pairing" | "batch" | "batchTokens" | "maxTokens"
+  >,
+): Capacity {
   const sequences = pairing === "siamese" ? 2 : 1;
-  const tokens = batchTokens ?? Math.max(gpu.report.isCpu ? 2048 : 8192, sequences * maxTokens);
+  const tokens = batchTokens ?? Math.max(report.isCpu ? 2048 : 8192, sequences * maxTokens);
   const battles = Math.max(batch, Math.ceil(tokens / 8));
   return { tokens, segments: sequences * battles, battles };
 }

@@ -1,46 +1,40 @@
 // The Engine on the GPU: one recorded Program for a training micro-step, one for prediction, one for AdamW.
 import { type PackedBatch } from "../data/batch.ts";
 import { GpuError, InputError, ShapeError, UsageError } from "../errors.ts";
-import { type Gpu } from "../gpu/device.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { type Program } from "../gpu/program.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
-import { crossEntropy, softmax } from "../kernels/cross_entropy.ts";
-import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
-import { type Schedules } from "../kernels/schedules.ts";
+import { adamwStep } from "../kernels/adamw.ts";
 import { Probe } from "../kernels/probe.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
-import { type DropoutRates } from "../model/dropout_sites.ts";
-import { type Capacity, makeInputs, type ModelInputs, uploadBatch } from "../model/inputs.ts";
-import { judge, judgeParameters, type JudgeShape, type Method } from "../model/judge.ts";
+import { type Capacity, uploadBatch } from "../model/inputs.ts";
+import { judge, judgeParameters, type Method } from "../model/judge.ts";
 import { type LoadedJudge, loadJudge } from "../model/load_judge.ts";
 import { Parameters } from "../model/parameters.ts";
 import { type ModelConfig } from "../model/config.ts";
+import { type MemoryUse, memoryUse, ownedTensors, RING, totalBytes } from "./memory.ts";
+import {
+  type ProgramOptions,
+  type ProgramTensors,
+  recordOptimizer,
+  recordPrediction,
+  recordTraining,
+} from "./programs.ts";
 import { type Engine, type EngineState, type NamedTensor, type StepRecord } from "./engine.ts";
 
-export interface GpuEngineOptions extends JudgeShape {
-  gpu: Gpu;
+export interface GpuEngineOptions extends ProgramOptions {
   /** Hugging Face folder the weights come from. */
   folder: string;
   config: ModelConfig;
   method: Method;
-  schedules: Schedules;
   capacity: Capacity;
   seed: number;
-  /** Zero rates record no dropout at all. */
-  dropout: DropoutRates;
-  /** Keeps only each layer's input for the backward pass and computes the rest again. @default {false} */
-  checkpointLayers?: boolean;
-  optimizer: { clip: number; weightDecay: number; betas: readonly [number, number]; eps: number };
   /** For tests: memory nobody wrote is NaN. @default {false} */
   poison?: boolean;
 }
-
-/** Rows of the metrics ring: the number of optimizer steps that may pass between two readings. */
-const RING = 1024;
 
 /** Room for the marks of a probe: two a layer, and a few. */
 const MARKS = 1024;
@@ -69,9 +63,7 @@ export class GpuEngine implements Engine {
   readonly #options: GpuEngineOptions;
   readonly #unused: readonly NamedTensor[];
   readonly #pipelines: PipelineCache;
-  readonly #inputs: ModelInputs;
-  readonly #metrics: Tensor;
-  readonly #flag: Tensor;
+  readonly #tensors: ProgramTensors;
   #training: Program | undefined;
   #optimizer: Program | undefined;
   #prediction: { program: Program; logits: Tensor; probabilities: Tensor } | undefined;
@@ -87,15 +79,17 @@ export class GpuEngine implements Engine {
     this.initialised = loaded.initialised;
     this.#unused = loaded.unused;
     this.#pipelines = new PipelineCache(options.gpu);
-    this.#inputs = makeInputs(options.gpu, options.capacity, options.config);
-    this.#metrics = ownedTensor(options.gpu, [RING, 4], { label: "metrics" });
-    this.#flag = ownedTensor(options.gpu, [1], { label: "flag", dtype: "u32" });
+    this.#tensors = { parameters, ...ownedTensors(options.gpu, options) };
   }
 
-  /** Bytes of GPU memory: parameters, their optimizer state, and what the recorded programs planned. */
-  get bytes(): number {
+  /** Bytes of GPU memory: parameters, their optimizer state, inputs, and what the programs recorded so far planned. */
+  get memory(): MemoryUse {
     const programs = [this.#training, this.#optimizer, this.#prediction?.program];
-    return this.parameters.bytes + programs.reduce((sum, program) => sum + (program?.bytes ?? 0), 0);
+    return memoryUse(this.#tensors, programs.flatMap((program) => program ? [program.memory] : []));
+  }
+
+  get bytes(): number {
+    return totalBytes(this.memory);
   }
 
   /**
@@ -121,7 +115,7 @@ export class GpuEngine implements Engine {
     const { gpu, seed } = this.#options;
     this.#checkFits(batch);
     if (this.#current?.step !== step) this.#begin(step);
-    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step });
+    const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step });
     this.#training ??= this.#recordTraining();
     this.#training.run({ ...noStep, ...counts, slot: step % RING, inverseWeight: 1 / stepWeight });
     this.#current!.tokens += batch.tokens;
@@ -150,7 +144,7 @@ export class GpuEngine implements Engine {
   }
 
   async readSteps(): Promise<StepRecord[]> {
-    const [ring, flag] = await readTensors(this.#options.gpu, [this.#metrics, this.#flag]);
+    const [ring, flag] = await readTensors(this.#options.gpu, [this.#tensors.metrics, this.#tensors.flag]);
     this.#inFlight = [];
     const isFlagged = new Uint32Array(flag.buffer)[0] !== 0;
     const records = this.#unread.splice(0).map(({ step, tokens, battles }) => {
@@ -207,10 +201,15 @@ export class GpuEngine implements Engine {
     const found = ownedTensor(gpu, [MARKS], { label: "marks", dtype: "u32" });
     const probe = new Probe(found);
     const tape = new Tape(recorder, { schedules, probe });
-    const logits = judge(tape, { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout });
+    const logits = judge(tape, {
+      ...this.#options,
+      parameters: this.parameters,
+      inputs: this.#tensors.inputs,
+      dropout,
+    });
     tape.mark("logits", logits);
     const program = recorder.build(this.#pipelines, stepFields);
-    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step });
+    const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step });
     program.run({ ...noStep, ...counts });
     const flags = await readTensor(gpu, found);
     program.dispose();
@@ -221,28 +220,27 @@ export class GpuEngine implements Engine {
   /** Time of each dispatch of one training micro-step; the gradients it adds are meaningless afterwards. */
   async profile(batch: PackedBatch): Promise<{ label: string; ns: number; flops: number }[]> {
     const { gpu, seed } = this.#options;
-    const counts = uploadBatch(gpu, this.#inputs, batch, { seed, step: 1 });
+    const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step: 1 });
     this.#training ??= this.#recordTraining();
     return await this.#training.profile({ ...noStep, ...counts, inverseWeight: 1 / batch.battles });
   }
 
   dispose(): void {
     for (const program of [this.#training, this.#optimizer, this.#prediction?.program]) program?.dispose();
-    for (const value of Object.values(this.#inputs)) destroyTensors(value);
-    destroyTensors(this.#metrics);
-    destroyTensors(this.#flag);
-    this.parameters.dispose();
+    const { parameters, ...owned } = this.#tensors;
+    destroyTensors(owned);
+    parameters.dispose();
   }
 
   #begin(step: number): void {
-    upload(this.#options.gpu, this.#metrics, new Float32Array(4), step % RING * 4);
+    upload(this.#options.gpu, this.#tensors.metrics, new Float32Array(4), step % RING * 4);
     this.#current = { step, tokens: 0, battles: 0 };
   }
 
   async #predict(batch: PackedBatch): Promise<{ logits: Float32Array; probabilities: Float32Array }> {
     this.#checkFits(batch);
     const { gpu } = this.#options;
-    const counts = uploadBatch(gpu, this.#inputs, batch);
+    const counts = uploadBatch(gpu, this.#tensors.inputs, batch);
     this.#prediction ??= this.#recordPrediction();
     this.#prediction.program.run({ ...noStep, ...counts });
     const tensors = [this.#prediction.logits, this.#prediction.probabilities];
@@ -260,35 +258,16 @@ export class GpuEngine implements Engine {
   }
 
   #recordTraining(): Program {
-    const { gpu, schedules, checkpointLayers, dropout, poison } = this.#options;
-    const recorder = new Recorder(gpu);
-    const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: this.parameters.gradients });
-    const logits = judge(tape, { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout });
-    const { targets, weights } = this.#inputs;
-    crossEntropy(tape, logits, { targets, weights, metrics: this.#metrics, flag: this.#flag });
-    tape.backward();
-    return recorder.build(this.#pipelines, stepFields, { poison });
+    return recordTraining(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#options);
   }
 
   #recordPrediction(): { program: Program; logits: Tensor; probabilities: Tensor } {
-    const { gpu, schedules, poison } = this.#options;
-    const recorder = new Recorder(gpu);
-    const tape = new Tape(recorder, { schedules });
-    const options = { ...this.#options, parameters: this.parameters, inputs: this.#inputs, dropout: undefined };
-    const logits = recorder.keep(judge(tape, options));
-    const probabilities = recorder.keep(softmax(tape, logits));
-    return { program: recorder.build(this.#pipelines, stepFields, { poison }), logits, probabilities };
+    const { recorder, ...results } = recordPrediction(this.#options, this.#tensors);
+    return { program: recorder.build(this.#pipelines, stepFields, this.#options), ...results };
   }
 
   #recordOptimizer(): Program {
-    const recorder = new Recorder(this.#options.gpu);
-    recordAdamw(recorder, this.parameters.flat, {
-      metrics: this.#metrics,
-      flag: this.#flag,
-      schedules: this.#options.schedules,
-      ...this.#options.optimizer,
-    });
-    return recorder.build(this.#pipelines, stepFields);
+    return recordOptimizer(this.#options, this.#tensors).build(this.#pipelines, stepFields);
   }
 }
 

@@ -37,6 +37,7 @@ export async function openTrained(
     head: config.tiebreak?.head ?? "swap" as const,
     // The head alone has gradients and moments: the least memory.
     method: "head" as const,
+    trains: false,
     batch: 1,
     batchTokens: asked.batchTokens,
     maxTokens,

@@ -73,6 +73,15 @@ export const trainFlags = {
       "keep only each layer's input for the backward pass and compute the rest again: less memory, a third more time",
     default: false,
   }),
+  memoryLimit: number({
+    group: size,
+    value: "GB",
+    help: "refuse to begin what would hold more on the adapter",
+    otherwise: "what a CPU adapter's machine has free; unknown on GPUs",
+    min: 0.001,
+    max: 1e6,
+    perRun: true,
+  }),
   precision: choice(["f32"], { group: size, help: "storage of weights and activations", default: "f32" }),
   tune: toggle({
     group: size,

@@ -9,7 +9,7 @@ import { type GpuEngine, type GpuEngineOptions, openGpuEngine } from "../../trai
 import { type Golden, packGolden } from "../golden.ts";
 
 /** Capacity for all battles at once, NaN in memory nobody wrote, no dropout. */
-async function goldenEngineOptions(gpu: Gpu, golden: Golden, folder: string): Promise<GpuEngineOptions> {
+export async function goldenEngineOptions(gpu: Gpu, golden: Golden, folder: string): Promise<GpuEngineOptions> {
   const { tokens, segments, battles } = packGolden(golden, golden.battles.map((_, i) => i));
   const { clip, weightDecay, beta1, beta2, eps } = golden.hyper;
   return {

@@ -1,0 +1,106 @@
+// `memory`'s estimate against the bytes that an engine really asks WebGPU for, and what `train` says of a run that cannot fit.
+import assert from "node:assert/strict";
+import { type Gpu } from "../../gpu/device.ts";
+import { usualGpu } from "../../gpu/planning.ts";
+import { defaultSchedules } from "../../kernels/schedules.ts";
+import { parseConfig } from "../../model/config.ts";
+import { knownConfigs } from "../../model/known_configs.ts";
+import { engineChoices } from "../../train/create_engine.ts";
+import { type GpuEngineOptions } from "../../train/gpu_engine.ts";
+import { estimateMemory, totalBytes } from "../../train/memory.ts";
+import { checkMemory } from "../../train/memory_check.ts";
+import { loadGolden } from "../golden.ts";
+import { testGpu } from "../kernels/harness.ts";
+import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
+
+/** The Gpu, with a count of the bytes of all storage buffers and textures made on it. */
+function counting(gpu: Gpu): { gpu: Gpu; bytes: () => number } {
+  let bytes = 0;
+  const device = new Proxy(gpu.device, {
+    get(device, name) {
+      if (name === "createBuffer") {
+        return (at: GPUBufferDescriptor) => {
+          if (at.usage & GPUBufferUsage.STORAGE) bytes += at.size;
+          return device.createBuffer(at);
+        };
+      }
+      if (name === "createTexture") {
+        return (at: GPUTextureDescriptor) => {
+          const [width, height] = at.size as number[];
+          bytes += width * height * 16;
+          return device.createTexture(at);
+        };
+      }
+      const value = Reflect.get(device, name, device);
+      return typeof value === "function" ? value.bind(device) : value;
+    },
+  });
+  return { gpu: { ...gpu, device }, bytes: () => bytes };
+}
+
+const cases: [name: string, changes: Partial<GpuEngineOptions>][] = [
+  ["bert_tiles", {}],
+  ["bert_wide_heads", { checkpointLayers: true, dropout: { hidden: 0.1, attention: 0.1, classifier: 0.1 } }],
+  ["decoder_gemma2", { checkpointLayers: true }],
+  ["decoder_qwen3_swap", { method: "head" }],
+];
+
+for (const [name, changes] of cases) {
+  Deno.test(`estimateMemory() is what the engine allocates, to the byte: ${name} ${JSON.stringify(changes)}`, async () => {
+    const golden = await loadGolden(name), counter = counting((await testGpu()).gpu);
+    // Rows beyond the tile, so that textures take part.
+    const capacity = { tokens: 512, segments: golden.pairing === "joint" ? 20 : 40, battles: 20 };
+    const options = { ...await goldenEngineOptions(counter.gpu, golden, golden.folder), ...changes, capacity };
+    const engine = await openGoldenEngine(counter.gpu, golden, golden.folder, { ...changes, capacity });
+    try {
+      await engine.record();
+      assert.deepEqual(estimateMemory(counter.gpu, options), engine.memory);
+      assert.equal(totalBytes(engine.memory), counter.bytes());
+    } finally {
+      engine.dispose();
+    }
+  });
+}
+
+/** MiniLM as `train` would open it. */
+function miniLm(gpu: Gpu, { batchTokens }: { batchTokens: number }) {
+  const id = "sentence-transformers/all-MiniLM-L6-v2", config = parseConfig(JSON.stringify(knownConfigs[id]), id);
+  const choices = { pairing: "siamese", head: "swap", method: "full" } as const;
+  const asked = { ...choices, config, batch: 16, batchTokens, maxTokens: 512, weightDecay: 0.01, clip: 1 };
+  return { ...asked, ...engineChoices(gpu, asked), schedules: defaultSchedules(gpu.report.isCpu) };
+}
+
+Deno.test("checkMemory() names the nearest flags that fit, with what they need", () => {
+  const gpu = { ...usualGpu, check() {}, dispose() {} } as unknown as Gpu;
+  const options = miniLm(gpu, { batchTokens: 4096 });
+  const needed = totalBytes(estimateMemory(gpu, options)) / 2 ** 30;
+  checkMemory(gpu, { ...options, memoryLimit: needed + 0.001 });
+  const refusal = (memoryLimit: number) => {
+    let message = "";
+    assert.throws(() => checkMemory(gpu, { ...options, memoryLimit }), (error: Error) => {
+      message = error.message;
+      return error.name === "UsageError";
+    });
+    return message;
+  };
+  assert.match(
+    refusal(needed - 0.001),
+    /^Cannot train with \d\.\d GB of memory: --memory-limit allows [\d.]+ GB: use --checkpoint-layers \(0\.\d GB\)$/,
+  );
+  assert.match(refusal(0.42), /: use --checkpoint-layers --batch-tokens 1024 \(0\.4 GB\)$/);
+  assert.match(refusal(0.3), /: use --checkpoint-layers --method \w+.* \(0\.\d GB\)$/);
+  assert.match(refusal(0.01), /: no flag makes it fit: use a smaller model$/);
+});
+
+Deno.test("checkMemory() takes a CPU adapter's limit from the machine, and knows none of a GPU", () => {
+  const gpu = { ...usualGpu, check() {}, dispose() {} } as unknown as Gpu;
+  checkMemory(gpu, miniLm(gpu, { batchTokens: 2 ** 18 }));
+  const cpu = { ...gpu, report: { ...gpu.report, isCpu: true } } as Gpu;
+  const real = Deno.systemMemoryInfo;
+  try {
+    Deno.systemMemoryInfo = () => ({ ...real(), available: 2 ** 29 });
+    assert.throws(() => checkMemory(cpu, miniLm(cpu, { batchTokens: 4096 })), /this machine has 0\.5 GB free: use /);
+  } finally {
+    Deno.systemMemoryInfo = real;
+  }
+});

@@ -1,0 +1,99 @@
+// Memory of a run on the adapter: what an engine holds, and the same from the configuration alone, by recording the programs
+// and planning them without allocating.
+import { type ProgramMemory } from "../gpu/program.ts";
+import { type Gpu } from "../gpu/device.ts";
+import { type PlannedAdapter, planningGpu } from "../gpu/planning.ts";
+import { ownedTensor } from "../gpu/recorder.ts";
+import { type Tensor } from "../gpu/tensor.ts";
+import { type FamilyConfig } from "../model/architecture.ts";
+import { type Capacity, makeInputs } from "../model/inputs.ts";
+import { judgeParameters, type Method } from "../model/judge.ts";
+import { Parameters } from "../model/parameters.ts";
+import {
+  type ProgramOptions,
+  type ProgramTensors,
+  recordOptimizer,
+  recordPrediction,
+  recordTraining,
+} from "./programs.ts";
+
+/** Bytes, by what they hold. */
+export interface MemoryUse {
+  /** Trained parameters. */
+  parameters: number;
+  /** Parameters that no gradient reaches. */
+  frozen: number;
+  gradients: number;
+  /** Both of AdamW's. */
+  moments: number;
+  /** Of all programs: activations, their gradients, scratch memory. */
+  activations: number;
+  /** Copies of operands for CPU adapters. */
+  textures: number;
+  /** A micro-batch's ids, targets and work lists, and the ring of losses. */
+  inputs: number;
+}
+
+/** Rows of the metrics ring: the number of optimizer steps that may pass between two readings. */
+export const RING = 1024;
+
+/** What the programs of a run share beside the parameters. */
+export function ownedTensors(
+  gpu: Gpu,
+  { capacity, config }: { capacity: Capacity; config: FamilyConfig },
+): Omit<ProgramTensors, "parameters"> {
+  return {
+    inputs: makeInputs(gpu, capacity, config),
+    metrics: ownedTensor(gpu, [RING, 4], { label: "metrics" }),
+    flag: ownedTensor(gpu, [1], { label: "flag", dtype: "u32" }),
+  };
+}
+
+export function memoryUse({ parameters, ...owned }: ProgramTensors, programs: readonly ProgramMemory[]): MemoryUse {
+  const { trained, frozen } = parameters.bytes;
+  return {
+    parameters: trained,
+    frozen,
+    gradients: trained,
+    moments: 2 * trained,
+    activations: programs.reduce((sum, { buffers }) => sum + buffers, 0),
+    textures: programs.reduce((sum, { textures }) => sum + textures, 0),
+    inputs: bufferBytes(owned),
+  };
+}
+
+export function totalBytes(use: MemoryUse): number {
+  return Object.values(use).reduce((a, b) => a + b, 0);
+}
+
+/** Of all tensors in a value, each in a buffer of its own. */
+function bufferBytes(value: unknown): number {
+  if (value === null || typeof value !== "object") return 0;
+  if ("region" in value) return (value as Tensor).region?.buffer.size ?? 0;
+  return Object.values(value).reduce((sum: number, inner) => sum + bufferBytes(inner), 0);
+}
+
+export interface EstimateOptions extends Omit<ProgramOptions, "gpu"> {
+  method: Method;
+  capacity: Capacity;
+}
+
+/**
+ * What an engine of these options will hold once its programs are recorded, to the byte but for uniforms; no weights are needed.
+ *
+ * @throws {ShapeError} if the adapter cannot bind one of the tensors
+ */
+export function estimateMemory(adapter: PlannedAdapter, options: EstimateOptions): MemoryUse {
+  const gpu = planningGpu(adapter);
+  const tensors = {
+    parameters: new Parameters(gpu, judgeParameters(options, options.method)),
+    ...ownedTensors(gpu, options),
+  };
+  const planned = { ...options, gpu };
+  const recorders = [
+    recordTraining(planned, tensors),
+    recordOptimizer(planned, tensors),
+    recordPrediction(planned, tensors).recorder,
+  ];
+  return memoryUse(tensors, recorders.map((recorder) => recorder.plan().bytes));
+}

@@ -1,0 +1,66 @@
+// The three programs of a run, recorded: training (forward and backward of a micro-batch), prediction, and the optimizer.
+// What the engine builds of them, train/memory.ts only plans.
+import { type Gpu } from "../gpu/device.ts";
+import { Recorder } from "../gpu/recorder.ts";
+import { type Tensor } from "../gpu/tensor.ts";
+import { recordAdamw } from "../kernels/adamw.ts";
+import { crossEntropy, softmax } from "../kernels/cross_entropy.ts";
+import { type Schedules } from "../kernels/schedules.ts";
+import { Tape } from "../kernels/tape.ts";
+import { type DropoutRates } from "../model/dropout_sites.ts";
+import { type ModelInputs } from "../model/inputs.ts";
+import { judge, type JudgeShape } from "../model/judge.ts";
+import { type Parameters } from "../model/parameters.ts";
+
+/** How a run computes, whatever its weights. */
+export interface ProgramOptions extends JudgeShape {
+  gpu: Gpu;
+  schedules: Schedules;
+  /** Zero rates record no dropout at all. */
+  dropout: DropoutRates;
+  /** Keeps only each layer's input for the backward pass and computes the rest again. @default {false} */
+  checkpointLayers?: boolean;
+  optimizer: { clip: number; weightDecay: number; betas: readonly [number, number]; eps: number };
+}
+
+/** What the programs read and write. */
+export interface ProgramTensors {
+  parameters: Parameters;
+  inputs: ModelInputs;
+  /** The ring of losses and norms. */
+  metrics: Tensor;
+  /** Set once a loss or a norm is not finite. */
+  flag: Tensor;
+}
+
+export function recordTraining(
+  options: ProgramOptions,
+  { parameters, inputs, metrics, flag }: ProgramTensors,
+): Recorder {
+  const { gpu, schedules, checkpointLayers, dropout } = options;
+  const recorder = new Recorder(gpu);
+  const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: parameters.gradients });
+  const logits = judge(tape, { ...options, parameters, inputs, dropout });
+  crossEntropy(tape, logits, { targets: inputs.targets, weights: inputs.weights, metrics, flag });
+  tape.backward();
+  return recorder;
+}
+
+export function recordPrediction(
+  options: ProgramOptions,
+  { parameters, inputs }: Pick<ProgramTensors, "parameters" | "inputs">,
+): { recorder: Recorder; logits: Tensor; probabilities: Tensor } {
+  const recorder = new Recorder(options.gpu);
+  const tape = new Tape(recorder, { schedules: options.schedules });
+  const logits = recorder.keep(judge(tape, { ...options, parameters, inputs, dropout: undefined }));
+  return { recorder, logits, probabilities: recorder.keep(softmax(tape, logits)) };
+}
+
+export function recordOptimizer(
+  options: ProgramOptions,
+  { parameters, metrics, flag }: Omit<ProgramTensors, "inputs">,
+): Recorder {
+  const recorder = new Recorder(options.gpu);
+  recordAdamw(recorder, parameters.flat, { metrics, flag, schedules: options.schedules, ...options.optimizer });
+  return recorder;
+}
