@@ -10,6 +10,8 @@ import { isBounded, scoreSource, spanOf } from "./attention_scores.ts";
 import { statsWidth, textureAttention, type TextureKernel } from "./attention_texture.ts";
 import { type AttentionForm } from "./attention_texture_code.ts";
 import { type Dropout, dropoutFields } from "./dropout.ts";
+import { type HeadGroup, headGroups, relativeGradients, relativeScores } from "./attention_relative.ts";
+import { type RelativePositions, relativeTileSource } from "./relative_positions.ts";
 import { stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
@@ -31,6 +33,11 @@ export interface AttentionOptions {
   softcap?: number;
   /** Factor of the scores. @default {1 / sqrt(D)} */
   scale?: number;
+  /**
+   * Scores become scale (q k + q keys[column] + k queries[column]), the column that of query - key, as DeBERTa's: over whole
+   * segments and with as many key heads as query heads.
+   */
+  relative?: RelativePositions;
   /** [blocks, 4] u32, see `attentionBlocks`; `step.blocks` of them are in use. */
   blocks: Tensor;
   /** On the probabilities, after the softmax. */
@@ -42,15 +49,15 @@ const WORKGROUP_BYTES = 16384;
 
 const kernels = new Map<string, Kernel>();
 
-function tiledKernel({ head4, bounded, capped }: AttentionForm, drop: boolean): Kernel {
-  const key = `${head4} ${bounded} ${capped} ${drop}`;
+function tiledKernel({ head4, bounded, capped, c2p, p2c }: AttentionForm, drop: boolean): Kernel {
+  const key = `${head4} ${bounded} ${capped} ${c2p} ${p2c} ${drop}`;
   let kernel = kernels.get(key);
   if (!kernel) {
     // As many rows as fit with their statistics, 16 bytes a vec4f in two tiles and 12 beside them, at most 16.
     const tile = Math.min(16, 2 ** Math.floor(Math.log2(WORKGROUP_BYTES / (32 * head4 + 12))));
     const code = `const HEAD4 = ${head4}u;\nconst TILE = ${tile}u;\n${maskSource(drop)}${
       scoreSource({ bounded, capped })
-    }`;
+    }${relativeTileSource({ c2p, p2c })}`;
     kernels.set(key, kernel = stepKernel("attention", code + source));
   }
   return kernel;
@@ -78,17 +85,24 @@ export function attention(tape: Tape, options: AttentionOptions): Tensor {
   if (softcap !== undefined && !(softcap > 0)) {
     throw new ShapeError(`Cannot cap attention scores at ${softcap}: the cap must be positive`);
   }
-  const y = tape.output([T, heads * D], qkv.live, [qkv], "attention");
-  const span = spanOf(options);
+  const span = spanOf(options), relative = hasRelative(options.relative) ? options.relative : undefined;
+  if (relative) checkRelative(relative, { heads, kvHeads, D, bounded: isBounded(span) });
+  const y = tape.output([T, heads * D], qkv.live, [qkv, relative?.keys, relative?.queries], "attention");
   const form = {
     head4: D / 4,
     grouped: kvHeads !== heads,
     bounded: isBounded(span),
     capped: softcap !== undefined,
+    c2p: relative?.keys !== undefined,
+    p2c: relative?.queries !== undefined,
   };
   const size = {
     heads,
     kvHeads,
+    firstHead: 0,
+    headCount: heads,
+    columns: relative?.columns.count ?? 0,
+    reach: relative?.columns.reach ?? 0,
     scale: options.scale ?? 1 / Math.sqrt(D),
     softcap: softcap ?? 0,
     ...span,
@@ -97,10 +111,33 @@ export function attention(tape: Tape, options: AttentionOptions): Tensor {
   };
   const keys: Record<string, Tensor> = dropout && dropout.rate > 0 ? { tokenKeys: dropout.tokenKeys } : {};
   const { recorder, schedules } = tape;
-  const textured = schedules.attentionTexture && recorder.texturable(qkv) && recorder.texturable(y);
+  const textured = schedules.attentionTexture && [qkv, y, relative?.keys, relative?.queries]
+    .every((operand) => operand === undefined || recorder.texturable(operand)) &&
+    size.columns % 64 === 0;
   const flops = 2 * T * Math.min(T, usualKeys(options)) * heads * D;
-  (textured ? recordTextures : recordTiles)(tape, { qkv, blocks, y, T, heads, kvHeads, form, size, keys, flops });
+  (textured ? recordTextures : recordTiles)(tape, { qkv, blocks, y, relative, T, D, kvHeads, form, size, keys, flops });
   return y;
+}
+
+/** Whether a half of the scores is there. */
+function hasRelative(relative: RelativePositions | undefined): boolean {
+  return relative?.keys !== undefined || relative?.queries !== undefined;
+}
+
+function checkRelative(
+  { keys, queries, columns }: RelativePositions,
+  { heads, kvHeads, D, bounded }: { heads: number; kvHeads: number; D: number; bounded: boolean },
+): void {
+  const fits = (table: Tensor | undefined) =>
+    table === undefined || (table.shape[0] === columns.count && table.size === columns.count * heads * D);
+  if (bounded || heads !== kvHeads || columns.count % 4 !== 0 || !fits(keys) || !fits(queries)) {
+    throw new ShapeError(
+      `Cannot attend by relative positions with tables of [${keys?.shape}] and [${queries?.shape}] for ${columns.count} ` +
+        `columns: they take 4n columns, [columns, ${
+          heads * D
+        }], all rows of a segment and a key head for each query head`,
+    );
+  }
 }
 
 /** Keys that a query sees, roughly: of encoders' longest usual segments, or half of decoders'. */
@@ -108,83 +145,112 @@ function usualKeys({ causal, window }: AttentionOptions): number {
   return Math.min(causal ? 1024 : 512, window ?? Infinity);
 }
 
-interface Recording {
+/** What both schedules record from. */
+export interface Recording {
   qkv: Tensor;
   blocks: Tensor;
   y: Tensor;
+  relative: RelativePositions | undefined;
   T: number;
-  heads: number;
+  D: number;
   kvHeads: number;
   form: AttentionForm;
   size: Record<string, number>;
   /** `tokenKeys` where something is dropped. */
   keys: Record<string, Tensor>;
-  /** Of one of the products. */
+  /** Of one of the products over all heads. */
   flops: number;
 }
 
-function recordTiles(tape: Tape, { qkv, blocks, y, T, heads, kvHeads, form, size, keys, flops }: Recording): void {
+/** The gradients that somebody wants; undefined where nobody does. That of qkv is made even for the tables' sake alone. */
+function gradients(tape: Tape, { qkv, relative }: Recording) {
+  const wanted = tape.grad(qkv), dKeys = relative?.keys && tape.grad(relative.keys);
+  const dQueries = relative?.queries && tape.grad(relative.queries);
+  if (!wanted && !dKeys && !dQueries) return undefined;
+  const dqkv = wanted ?? { tensor: tape.tensor(qkv.shape, qkv.live, "unused d qkv"), accumulate: 0 as const };
+  return { dqkv, dKeys, dQueries };
+}
+
+function recordTiles(tape: Tape, recording: Recording): void {
+  const { qkv, blocks, y, kvHeads, form, size, keys, flops } = recording, { heads } = size;
   const kernel = tiledKernel(form, "tokenKeys" in keys);
-  const stats = tape.tensor([T, heads, 2], qkv.live, "attention stats");
-  tape.run(kernel, "forward", {
-    read: { qkv, blocks, ...keys },
-    write: { y, stats },
-    size,
-    groups: (step) => [step.blocks, heads, 1],
-    flops: 2 * flops,
-  });
+  const stats = tape.tensor([recording.T, heads, 2], qkv.live, "attention stats");
+  const groups = headGroups(recording);
+  const run = (entry: string, products: number, group: HeadGroup, at: Omit<Dispatch, "groups">) =>
+    tape.run(kernel, entry, {
+      ...at,
+      size: { ...size, ...at.size, ...group },
+      groups: (step) => [step.blocks, group.headCount, 1],
+      flops: products * flops * group.headCount / heads,
+    });
+  for (const group of groups) {
+    const scores = relativeScores(tape, recording, group);
+    run("forward", 2, group, { read: { qkv, blocks, ...keys, ...scores?.read }, write: { y, stats } });
+  }
 
   tape.onBackward(y, (dy) => {
-    const dqkv = tape.grad(qkv);
-    if (!dqkv) return;
+    const target = gradients(tape, recording);
+    if (!target) return;
     tape.run(kernel, "delta", {
       read: { dy },
       write: { y, stats },
       size,
       groups: (step) => Math.ceil(step.tokens * heads / 64),
     });
-    for (const [entry, products, rows] of [["backward_q", 3, heads], ["backward_kv", 4, kvHeads]] as const) {
-      tape.run(kernel, entry, {
-        read: { qkv, blocks, dy, ...keys },
-        write: { stats, dqkv: dqkv.tensor },
-        size: { ...size, accumulate: dqkv.accumulate },
-        groups: (step) => [step.blocks, rows, 1],
-        flops: products * flops,
-      });
+    const { tensor: dqkv, accumulate } = target.dqkv;
+    for (const group of groups) {
+      const scores = relativeScores(tape, recording, group), { dc2p, dp2c } = scores?.gradients() ?? {};
+      const at = { read: { qkv, blocks, dy, ...keys, ...scores?.read }, size: { accumulate } };
+      run("backward_q", 3, group, { ...at, write: { stats, dqkv, ...(dc2p && { dc2p }) } });
+      // One group where key heads are shared.
+      const keyGroup = kvHeads === heads ? group : { firstHead: 0, headCount: kvHeads };
+      run("backward_kv", 4, keyGroup, { ...at, write: { stats, dqkv, ...(dp2c && { dp2c }) } });
+      if (scores) relativeGradients(tape, scores, { dc2p, dp2c, ...target });
     }
   });
 }
 
-function recordTextures(tape: Tape, { qkv, blocks, y, T, heads, kvHeads, form, size, keys, flops }: Recording): void {
+function recordTextures(tape: Tape, recording: Recording): void {
+  const { qkv, blocks, y, kvHeads, form, size, keys, flops } = recording, { heads } = size;
   const { forward, backwardQ, backwardKV } = textureAttention(form, "tokenKeys" in keys);
-  const stats = tape.tensor([T, statsWidth(heads)], qkv.live, "attention stats");
+  const stats = tape.tensor([recording.T, statsWidth(heads)], qkv.live, "attention stats");
+  const groups = headGroups(recording);
   const run = (
     { kernel, groups }: TextureKernel,
-    [products, rows]: [products: number, heads: number],
+    products: number,
+    group: HeadGroup,
     at: Omit<Dispatch, "groups">,
   ) =>
     tape.run(kernel, "main", {
-      size,
       ...at,
-      groups: (step) => groups({ blocks: step.blocks }, rows),
-      flops: products * flops,
+      size: { ...size, ...at.size, ...group },
+      groups: (step) => groups({ blocks: step.blocks }, group.headCount),
+      flops: products * flops * group.headCount / heads,
     });
-  run(forward, [2, heads], { read: { qkv: tape.texture(qkv), blocks, ...keys }, write: { y, stats } });
+  const operand = tape.texture(qkv);
+  for (const group of groups) {
+    const scores = relativeScores(tape, recording, group, operand);
+    run(forward, 2, group, { read: { qkv: operand, blocks, ...keys, ...scores?.read }, write: { y, stats } });
+  }
 
   tape.onBackward(y, (dy) => {
-    const dqkv = tape.grad(qkv);
-    if (!dqkv) return;
+    const target = gradients(tape, recording);
+    if (!target) return;
     const operands = { qkv: tape.texture(qkv), dy: tape.texture(dy), blocks };
-    const target = { size: { ...size, accumulate: dqkv.accumulate } };
-    run(backwardQ, [3, heads], {
-      ...target,
-      read: { ...operands, y: tape.texture(y), ...keys },
-      write: { stats, dqkv: dqkv.tensor },
-    });
-    run(backwardKV, [4, kvHeads], {
-      ...target,
-      read: { ...operands, stats: tape.texture(stats) },
-      write: { dqkv: dqkv.tensor },
-    });
+    const ys = tape.texture(y), { tensor: dqkv, accumulate } = target.dqkv;
+    for (const group of groups) {
+      const scores = relativeScores(tape, recording, group, operands.qkv), { dc2p, dp2c } = scores?.gradients() ?? {};
+      run(backwardQ, 3, group, {
+        size: { accumulate },
+        read: { ...operands, y: ys, ...keys, ...scores?.read },
+        write: { stats, dqkv, ...(dc2p && { dc2p }) },
+      });
+      run(backwardKV, 4, kvHeads === heads ? group : { firstHead: 0, headCount: kvHeads }, {
+        size: { accumulate },
+        read: { ...operands, stats: tape.texture(stats), ...scores?.read },
+        write: { dqkv, ...(dp2c && { dp2c }) },
+      });
+      if (scores) relativeGradients(tape, scores, { dc2p, dp2c, ...target });
+    }
   });
 }

@@ -1,15 +1,16 @@
 // attention.wgsl: self-attention inside segments, flash style: no T x T array exists.
-//   forward      s = cap(scale q k^T) over the keys that the query sees;  p = softmax(s);  y = (mask * p) v;
+//   forward      s = cap(scale q k^T + bias) over the keys that the query sees;  p = softmax(s);  y = (mask * p) v;
 //                lse = log(sum(exp(s))) is kept
 //   delta        delta = sum over the head of dy * y
-//   backward_q   p = exp(s - lse);  ds = p * (mask * (dy v^T) - delta) * cap'(s);  dq = scale ds k
-//   backward_kv  dv = (mask * p)^T dy;  dk = scale ds^T q, both over the query heads of the key's head, in order
+//   backward_q   p = exp(s - lse);  ds = p * (mask * (dy v^T) - delta) * cap'(s);  dq = scale ds k;  rows of queries' bias
+//   backward_kv  dv = (mask * p)^T dy;  dk = scale ds^T q, both over the query heads of the key's head, in order; rows of keys' bias
 // mask is 0 or 1 / (1 - rate), made anew from the query's key; in front of this file stand the struct Step, HEAD4 = D / 4 and
-// TILE (attention.ts), `row_base` and `kept` (attention_dropout.ts), the cap and who sees whom (attention_scores.ts)
+// TILE (attention.ts), `row_base` and `kept` (attention_dropout.ts), the cap and who sees whom (attention_scores.ts), and the
+// bias by relative position, where there is one, with its gradient (relative_positions.ts)
 // Shapes    qkv dqkv [T, (heads + 2 kvHeads) D]: q | k | v, head h at columns h * D; heads / kvHeads query heads in a row share
 //           a key head   y dy [T, heads D]   stats [T, heads] = (lse, delta)
 //           blocks [blocks] = (first row, row after the last, segment's first row, row after its last)
-// Dispatch  [blocks, heads] groups of 32, one row of the block an invocation; backward_kv: [blocks, kvHeads];
+// Dispatch  [blocks, headCount] groups of 32, one row of the block an invocation, heads of the rows from firstHead on;
 //           delta: ceil(T * heads / 64) groups of 64
 // Limits    D divides by 4, at most 256; at most 32 rows a block; segments of at most 65,536 rows
 // Numerics  f32; sums run over the rows of a segment from the first one seen, wherever it lies; the running maximum begins
@@ -18,6 +19,10 @@
 struct Size {
   heads: u32,
   kvHeads: u32,
+  firstHead: u32, // heads of this dispatch
+  headCount: u32,
+  columns: u32,   // of a relative bias
+  reach: u32,
   scale: f32,
   softcap: f32,   // 0 where scores have no cap
   before: u32,    // rows that a query sees before its own
@@ -79,7 +84,7 @@ fn load_keys(lane: u32, head: u32, first: u32, end: u32) {
 @compute @workgroup_size(32)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let block = blocks[group.x];
-  let head = group.y;
+  let head = size.firstHead + group.y;
   // Lanes past the block's last row repeat it and store nothing: all lanes must reach the barriers.
   let row = min(block.x + lane, block.y - 1u);
   let base = row_base(row);
@@ -96,7 +101,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       if (!sees(row, first + j)) { continue; }
       var products = vec4f();
       for (var d = 0u; d < HEAD4; d++) { products += q[d] * tile_a[j * HEAD4 + d]; }
-      let s = cap_score(dot(products, vec4f(1.0)));
+      let s = cap_score(biased(dot(products, vec4f(1.0)), row, first + j, head));
       if (s > top) {
         let shrink = exp(top - s);
         for (var d = 0u; d < HEAD4; d++) { sum[d] *= shrink; }
@@ -130,7 +135,7 @@ fn delta(
 @compute @workgroup_size(32)
 fn backward_q(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let block = blocks[group.x];
-  let head = group.y;
+  let head = size.firstHead + group.y;
   let row = min(block.x + lane, block.y - 1u);
   let base = row_base(row);
   let stat = stats[row * size.heads + head];
@@ -142,6 +147,7 @@ fn backward_q(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
     dyr[d] = dy[(row * size.heads + head) * HEAD4 + d];
   }
   let key_head = head / (size.heads / size.kvHeads);
+  open_query(block.x + lane < block.y, row, head, block);
   let end = past_key(block.y - 1u, block.w);
   for (var first = first_key(block.x, block.z); first < end; first += TILE) {
     load_keys(lane, key_head, first, end);
@@ -153,13 +159,15 @@ fn backward_q(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
         products += q[d] * tile_a[j * HEAD4 + d];
         slopes += dyr[d] * tile_b[j * HEAD4 + d];
       }
-      let s = cap_score(dot(products, vec4f(1.0)));
+      let s = cap_score(biased(dot(products, vec4f(1.0)), row, first + j, head));
       let p = exp(s - stat.x);
       let dp = dot(slopes, vec4f(1.0)) * kept(base, channel(head, first + j - block.z));
       let ds = p * (dp - stat.y) * cap_slope(s);
+      add_query(row, first + j, head, ds);
       for (var d = 0u; d < HEAD4; d++) { dq[d] += ds * tile_a[j * HEAD4 + d]; }
     }
   }
+  close_query(row, head, block);
   if (block.x + lane >= block.y) { return; }
   for (var d = 0u; d < HEAD4; d++) { store(query_at(row, head) + d, dq[d] * size.scale); }
 }
@@ -167,7 +175,7 @@ fn backward_q(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
 @compute @workgroup_size(32)
 fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let block = blocks[group.x];
-  let key_head = group.y;
+  let key_head = size.firstHead + group.y;
   let row = min(block.x + lane, block.y - 1u);
   var k: array<vec4f, HEAD4>;
   var v: array<vec4f, HEAD4>;
@@ -177,6 +185,7 @@ fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
     k[d] = qkv[key_at(row, key_head, 0u) + d] * size.scale;
     v[d] = qkv[key_at(row, key_head, 1u) + d];
   }
+  open_key(block.x + lane < block.y, row, key_head, block);
   let sharing = size.heads / size.kvHeads;
   let end = past_query(block.y - 1u, block.w);
   for (var head = key_head * sharing; head < (key_head + 1u) * sharing; head++) {
@@ -203,9 +212,10 @@ fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
           slopes += v[d] * tile_b[j * HEAD4 + d];
         }
         let mask = kept(tile_base[j], key);
-        let s = cap_score(dot(products, vec4f(1.0)));
+        let s = cap_score(biased(dot(products, vec4f(1.0)), first + j, row, head));
         let p = exp(s - tile_stats[j].x);
         let ds = p * (dot(slopes, vec4f(1.0)) * mask - tile_stats[j].y) * cap_slope(s);
+        add_key(first + j, row, head, ds);
         for (var d = 0u; d < HEAD4; d++) {
           dk[d] += ds * tile_a[j * HEAD4 + d];
           dv[d] += p * mask * tile_b[j * HEAD4 + d];
@@ -213,6 +223,7 @@ fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
       }
     }
   }
+  close_key(row, key_head, block);
   if (block.x + lane >= block.y) { return; }
   for (var d = 0u; d < HEAD4; d++) {
     store(key_at(row, key_head, 0u) + d, dk[d] * size.scale);

@@ -7,6 +7,7 @@ import { maskSource } from "./attention_dropout.ts";
 import { scoreSource } from "./attention_scores.ts";
 import { backwardKVCode, backwardQCode } from "./attention_texture_backward.ts";
 import { type AttentionForm, GROUP } from "./attention_texture_code.ts";
+import { relativeSource } from "./attention_texture_relative.ts";
 import { forwardCode } from "./attention_texture_forward.ts";
 import { stepKernel, type StepUniform } from "./step.ts";
 
@@ -41,17 +42,20 @@ const cache = new Map<string, TextureKernel>();
 
 /** The kernels of one form. */
 export function textureAttention(form: AttentionForm, drop: boolean): TextureAttention {
-  const { head4, bounded, capped, grouped } = form;
+  const { head4, bounded, capped, grouped, c2p, p2c } = form;
   const make = (
     name: string,
     [texels, code, ...also]: [texels: number, code: typeof forwardCode, ...also: boolean[]],
   ): TextureKernel => {
-    const key = JSON.stringify([name, head4, bounded, capped, drop, also]);
+    const key = JSON.stringify([name, head4, bounded, capped, c2p, p2c, drop, also]);
     let kernel = cache.get(key);
     if (!kernel) {
       const rows = rowsWithin(texels, head4);
       kernel = {
-        kernel: stepKernel(`attention_texture_${name}`, maskSource(drop) + scoreSource(form) + code(form, rows)),
+        kernel: stepKernel(
+          `attention_texture_${name}`,
+          maskSource(drop) + scoreSource(form) + relativeSource(form) + code(form, rows),
+        ),
         groups: ({ blocks }, heads) => Math.ceil(blocks * heads * (attentionBlockRows / rows) / GROUP),
       };
       cache.set(key, kernel);

@@ -1,5 +1,6 @@
 // The two backward kernels of attention with textures: one for dq, one for dk and dv.
 import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
+import { bias, nearColumns, ownedRows } from "./attention_texture_relative.ts";
 
 const gradientSource = `
 @group(0) @binding(4) var dy: texture_storage_2d<rgba32float, read>;
@@ -21,6 +22,7 @@ export function backwardQCode(form: AttentionForm, rows: number): string {
   const { head4, bounded } = form;
   const eachRow = (line: (r: number) => string) => times(rows, line);
   const eachTexel = (line: (d: number) => string) => times(head4, line);
+  const near = nearColumns(form, { distances: rows, query: "first", key: "key" }), relative = ownedRows(form, "query");
   return `
 @group(0) @binding(2) var y: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
@@ -40,10 +42,12 @@ ${gradientSource}${begin(rows, form, "head")}
   let dy${r}_${d} = textureLoad(dy, vec2u(q + ${d}u, row${r}));
   delta${r} += dot(dy${r}_${d}, textureLoad(y, vec2u(q + ${d}u, row${r})));
   var dq${r}_${d} = vec4f();`)
-    }`)
+    }
+  ${relative.open(r)}`)
   }
   for (var key = ${bounded ? "from0" : "start"}; key < ${bounded ? `past${rows - 1}` : "end"}; key++) {
     let position = key - start;
+    ${near.declare}
     ${
     eachTexel((d) => `
     let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key));
@@ -52,9 +56,12 @@ ${gradientSource}${begin(rows, form, "head")}
     ${
     eachRow((r) => `
     {
-      let s = cap_score(${dots(head4, `q${r}_`, "k")});
+      let s = cap_score(${dots(head4, `q${r}_`, "k")}${
+      bias(form, { query: `row${r}`, key: "key", head: "head", at: near.at(r) })
+    });
       let p = exp(${exponent(bounded, `s - lse${r}`, "key", r)});
       let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * kept(base${r}, channel + position) - delta${r}) * cap_slope(s);
+      ${relative.add(r, near.at(r))}
       ${eachTexel((d) => `dq${r}_${d} += ds * k${d};`)}
     }`)
   }
@@ -63,6 +70,7 @@ ${gradientSource}${begin(rows, form, "head")}
     eachRow((r) => `
   if (first + ${r}u < block.y) {
     stats[place${r}].y = delta${r};
+    ${relative.close(r)}
     ${eachTexel((d) => `store(row${r} * qkv_width() + q + ${d}u, dq${r}_${d} * size.scale);`)}
   }`)
   }
@@ -74,6 +82,9 @@ export function backwardKVCode(form: AttentionForm, rows: number): string {
   const { head4, bounded, grouped } = form;
   const eachRow = (line: (r: number) => string) => times(rows, line);
   const eachTexel = (line: (d: number) => string) => times(head4, line);
+  // Distances fall along the keys.
+  const near = nearColumns(form, { distances: rows, query: "query", key: `(first + ${rows - 1}u)` });
+  const at = (r: number) => near.at(rows - 1 - r), relative = ownedRows(form, "key");
   return `
 @group(0) @binding(3) var stats: texture_storage_2d<rgba32float, read>;
 ${gradientSource}${begin(rows, form, "key_head")}
@@ -87,7 +98,8 @@ ${gradientSource}${begin(rows, form, "key_head")}
   let v${r}_${d} = textureLoad(qkv, vec2u(v + ${d}u, row${r}));
   var dk${r}_${d} = vec4f();
   var dv${r}_${d} = vec4f();`)
-    }`)
+    }
+  ${relative.open(r)}`)
   }
   ${
     grouped
@@ -99,6 +111,7 @@ ${gradientSource}${begin(rows, form, "key_head")}
   for (var query = ${bounded ? "from0" : "start"}; query < ${bounded ? `past${rows - 1}` : "end"}; query++) {
     let stat = textureLoad(stats, vec2u(head, query));
     let base = (u32(stat.z) << 16u) | u32(stat.w);
+    ${near.declare}
     ${
     eachTexel((d) => `
     let q${d} = textureLoad(qkv, vec2u(q + ${d}u, query));
@@ -107,10 +120,13 @@ ${gradientSource}${begin(rows, form, "key_head")}
     ${
     eachRow((r) => `
     {
-      let s = cap_score(${dots(head4, `k${r}_`, "q")});
+      let s = cap_score(${dots(head4, `k${r}_`, "q")}${
+      bias(form, { query: "query", key: `row${r}`, head: "head", at: at(r) })
+    });
       let p = exp(${exponent(bounded, "s - stat.x", "query", r)});
       let weight = p * kept(base, channel + position + ${r}u);
       let ds = (weight * (${dots(head4, `v${r}_`, "dy")}) - p * stat.y) * cap_slope(s);
+      ${relative.add(r, at(r))}
       ${eachTexel((d) => `dv${r}_${d} += weight * dy${d};`)}
       ${eachTexel((d) => `dk${r}_${d} += ds * q${d};`)}
     }`)
@@ -121,6 +137,7 @@ ${gradientSource}${begin(rows, form, "key_head")}
     eachRow((r) => `
   if (first + ${r}u < block.y) {
     let place = row${r} * qkv_width();
+    ${relative.close(r)}
     ${eachTexel((d) => `store(place + k + ${d}u, dk${r}_${d} * size.scale);`)}
     ${eachTexel((d) => `store(place + v + ${d}u, dv${r}_${d});`)}
   }`)

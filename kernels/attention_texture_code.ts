@@ -5,12 +5,13 @@
 // which f32 holds exactly and which spare backward_kv a storage load for each query).
 import { attentionBlockRows } from "./attention_blocks.ts";
 import { type ScoreForm } from "./attention_scores.ts";
+import { type RelativeForm } from "./relative_positions.ts";
 
 /** Invocations of a group: llvmpipe runs 8 as one vector. */
 export const GROUP = 8;
 
 /** What the code of the kernels depends on. */
-export interface AttentionForm extends ScoreForm {
+export interface AttentionForm extends ScoreForm, RelativeForm {
   /** Vec4f of a head. */
   head4: number;
   /** Whether several query heads share a key head. */
@@ -32,11 +33,15 @@ export function dots(head4: number, a: string, b: string): string {
  * a row the texels of its key head lie.
  */
 export function begin(rows: number, { head4 }: AttentionForm, own: "head" | "key_head"): string {
-  const parts = attentionBlockRows / rows, heads = own === "head" ? "size.heads" : "size.kvHeads";
+  const parts = attentionBlockRows / rows;
   return `
 struct Size {
   heads: u32,
   kvHeads: u32,
+  firstHead: u32,
+  headCount: u32,
+  columns: u32,
+  reach: u32,
   scale: f32,
   softcap: f32,
   before: u32,
@@ -62,9 +67,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let item = (group.y * groups.x + group.x) * ${GROUP}u + lane;
-  let ${own} = item % ${heads};
-  let part = item / ${heads} % ${parts}u;
-  let index = item / ${heads} / ${parts}u;
+  let ${own} = size.firstHead + item % size.headCount;
+  let part = item / size.headCount % ${parts}u;
+  let index = item / size.headCount / ${parts}u;
   if (index >= step.blocks) { return; }
   let block = blocks[index];
   let start = block.z;

@@ -1,5 +1,6 @@
 // The forward kernel of attention with textures.
 import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
+import { bias, nearColumns } from "./attention_texture_relative.ts";
 
 /** Four keys at a time share one growth of the running maximum: it costs an eighth of the products, not a half. */
 export function forwardCode(form: AttentionForm, rows: number): string {
@@ -7,6 +8,8 @@ export function forwardCode(form: AttentionForm, rows: number): string {
   const eachKey = (line: (j: number) => string) => times(4, line);
   const eachRow = (line: (r: number) => string) => times(rows, line);
   const eachTexel = (line: (d: number) => string) => times(head4, line);
+  // Of distances first - (key + 3) to first + rows - 1 - key.
+  const near = nearColumns(form, { distances: rows + 3, query: "first", key: "key + 3u" });
   const live = (r: number) => bounded ? `keys >= vec4u(from${r}) & keys < vec4u(past${r})` : "live";
   return `
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
@@ -29,13 +32,19 @@ ${begin(rows, form, "head")}
   let past = ${bounded ? `past${rows - 1}` : "end"};
   for (var key = ${bounded ? "from0" : "start"}; key < past; key += 4u) {
     let position = key - start;
+    ${near.declare}
     ${eachRow((r) => `var s${r} = vec4f();`)}
     ${
     eachKey((j) => `
     let key${j} = min(key + ${j}u, past - 1u);
     {
       ${eachTexel((d) => `let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key${j}));`)}
-      ${eachRow((r) => `s${r}[${j}] = cap_score(${dots(head4, `q${r}_`, "k")});`)}
+      ${
+      eachRow((r) => {
+        const at = near.at(r + 3 - j), pair = { query: `row${r}`, key: `key${j}`, head: "head", at };
+        return `s${r}[${j}] = cap_score(${dots(head4, `q${r}_`, "k")}${bias(form, pair)});`;
+      })
+    }
     }`)
   }
     let keys = vec4u(key) + vec4u(0u, 1u, 2u, 3u);

@@ -17,7 +17,12 @@ export interface AttentionLayout {
 }
 
 /** Probability of keeping a weight is 1 - rate; what is kept grows by 1 / (1 - rate). */
-function mask({ dropout }: AttentionLayout, query: number, head: number, position: number): number {
+export function mask(
+  { dropout }: Pick<AttentionLayout, "dropout">,
+  query: number,
+  head: number,
+  position: number,
+): number {
   if (!dropout) return 1;
   const { dropThreshold, dropScale } = dropoutFields({ ...dropout, tokenKeys: undefined as never });
   const base = hash32(dropout.tokenKeys[query] + Math.imul(dropout.site, 0x9e3779b9));
