@@ -5,6 +5,7 @@ import { InputError } from "../errors.ts";
 import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { tokenizerFiles } from "./export.ts";
+import { stringifyObject } from "./json_text.ts";
 import { isFile } from "./model_files.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
 import { writeSafetensors } from "./safetensors_write.ts";
@@ -33,7 +34,7 @@ export async function averageModels(folders: readonly string[], out: string): Pr
     await copyTokenizer(folders[0], out);
     const { calibration: _fitted, ...tiebreak } = configs[0].tiebreak!;
     const config = { ...configs[0].raw, tiebreak };
-    await writeTextAtomically(join(out, "config.json"), JSON.stringify(config, null, 2) + "\n");
+    await writeTextAtomically(join(out, "config.json"), stringifyObject(config));
     return numbers;
   } finally {
     for (const files of opened) for (const file of files) file.close();

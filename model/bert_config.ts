@@ -41,6 +41,11 @@ export interface BertConfig {
   position_embedding_type: "absolute";
 }
 
+/** The form of GELU that a field asks for; it is refused where it asks for another activation. */
+export function parseGelu(fields: ConfigFields, name: string): GeluForm {
+  return geluForms[fields.choice(name, "gelu", Object.keys(geluForms) as (keyof typeof geluForms)[])];
+}
+
 /** Which GELU a configuration asks for. */
 export function geluForm(config: Pick<BertConfig, "hidden_act">): GeluForm {
   return geluForms[config.hidden_act];

@@ -6,6 +6,8 @@ import { type ModelInputs } from "./inputs.ts";
 /** Probabilities of dropping, by kind of site. */
 export interface DropoutRates {
   hidden: number;
+  /** Of the embeddings. @default {hidden} */
+  embedding?: number;
   attention: number;
   classifier: number;
 }

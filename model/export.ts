@@ -6,7 +6,7 @@ import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.
 import { isOutside } from "./architecture.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FloatDtype } from "./float_formats.ts";
-import type { JsonObject } from "./json_text.ts";
+import { type JsonObject, stringifyObject } from "./json_text.ts";
 import { architectureOf } from "./registry.ts";
 import { type TensorSource, writeSafetensors } from "./safetensors_write.ts";
 import { paddingToken } from "./padding_token.ts";
@@ -50,8 +50,11 @@ export interface ModelExport {
 export async function exportModel(model: ModelExport): Promise<void> {
   const { folder, source, config, entry, dtype = "F32" } = model;
   const all = [...model.tensors];
-  const head = all.filter(({ name }) => name.startsWith("head."));
-  const backbone = all.filter(({ name }) => !name.startsWith("head."));
+  const architecture = architectureOf(config), { prefix } = architecture;
+  // ModernBERT's own head has such names too.
+  const own = new Set(architecture.joint.parameters(config).map(({ name }) => name));
+  const isHead = ({ name }: TensorSource) => name.startsWith("head.") && !own.has(name);
+  const head = all.filter(isHead), backbone = all.filter((tensor) => !isHead(tensor));
   const isSiamese = entry.pairing === "siamese";
   if (isSiamese !== head.length > 0) {
     throw new ShapeError(
@@ -59,7 +62,6 @@ export async function exportModel(model: ModelExport): Promise<void> {
     );
   }
   if (!isSiamese) checkClassifier(backbone, config, folder);
-  const architecture = architectureOf(config), { prefix } = architecture;
   const named = backbone.map((tensor) => {
     const name = canonicalName(tensor.name, prefix);
     return { ...tensor, name: isSiamese || isOutside(architecture, name) ? name : prefix + name };
@@ -72,7 +74,7 @@ export async function exportModel(model: ModelExport): Promise<void> {
   await copyTokenizer(source, folder);
   const exported = exportedConfig(config, entry, dtype);
   if (!isSiamese && architecture.joint.readsLastToken) exported.pad_token_id = await paddingToken(folder, config);
-  await writeTextAtomically(join(folder, "config.json"), JSON.stringify(exported, null, 2) + "\n");
+  await writeTextAtomically(join(folder, "config.json"), stringifyObject(exported));
 }
 
 /** The source's config.json with our labels, class and `tiebreak` entry; all other fields stay. */

@@ -1,21 +1,20 @@
 // Gemma 2's and Gemma 3's config.json, as the form that the layers of llama.ts take, with Hugging Face's own defaults.
 // Mirrors configuration_gemma2.py and Gemma3TextConfig of configuration_gemma3.py; what we do not compute is refused.
-import { ConfigFields } from "./config_fields.ts";
-import { isObject } from "./json_text.ts";
+import type { ConfigFields } from "./config_fields.ts";
+import { type LayerKind, parseLayerKinds, parseRopesByKind } from "./layer_kinds.ts";
 import { checkShapes, isOn, type LlamaConfig } from "./llama_config.ts";
 import { parseRope, type RopeConfig } from "./rotary.ts";
 
 export type GemmaModelType = "gemma2" | "gemma3_text";
-
-const layerKinds = ["full_attention", "sliding_attention"] as const;
-type LayerKind = typeof layerKinds[number];
 
 /** The parser of one of the model types. */
 export function gemmaParser(type: GemmaModelType): (fields: ConfigFields) => LlamaConfig {
   return (fields) => {
     const is3 = type === "gemma3_text";
     const heads = fields.count("num_attention_heads", 8), layers = fields.count("num_hidden_layers", 26);
-    const kinds = layerTypes(fields, layers, is3 ? fields.count("sliding_window_pattern", 6) : 2);
+    // Every `pattern`-th layer sees everything.
+    const pattern = is3 ? fields.count("sliding_window_pattern", 6) : 2;
+    const kinds = parseLayerKinds(fields, layers, (layer) => (layer + 1) % pattern === 0);
     const hasBias = isOn(fields, "attention_bias");
     const isUncapped = Object.hasOwn(fields.raw, "attn_logit_softcapping") && !fields.has("attn_logit_softcapping");
     if (is3 && fields.has("attn_logit_softcapping")) throw fields.refuse("attn_logit_softcapping", "must be null");
@@ -55,18 +54,6 @@ export function gemmaParser(type: GemmaModelType): (fields: ConfigFields) => Lla
   };
 }
 
-/** As listed, else every `pattern`-th layer sees everything. */
-function layerTypes(fields: ConfigFields, layers: number, pattern: number): LayerKind[] {
-  const types = fields.get("layer_types");
-  if (types === undefined) {
-    return Array.from({ length: layers }, (_, i) => (i + 1) % pattern === 0 ? "full_attention" : "sliding_attention");
-  }
-  if (!Array.isArray(types) || types.length !== layers || !types.every((kind) => layerKinds.includes(kind))) {
-    throw fields.refuse("layer_types", `must name ${layerKinds.join(" or ")} for each of ${layers} layers`);
-  }
-  return types;
-}
-
 function windowOf(fields: ConfigFields, kinds: LayerKind[]): number | undefined {
   if (!kinds.includes("sliding_attention")) return undefined;
   if (Object.hasOwn(fields.raw, "sliding_window") && !fields.has("sliding_window")) {
@@ -77,22 +64,8 @@ function windowOf(fields: ConfigFields, kinds: LayerKind[]): number | undefined 
 
 /** Gemma 3: positions of sliding layers are neither scaled nor as slow; in the older form, or nested by kind of layer. */
 function parseRopes(fields: ConfigFields): Record<LayerKind, RopeConfig> {
-  const nested = fields.get("rope_parameters");
-  if (nested === undefined) {
-    return {
-      full_attention: parseRope(fields, { rope_theta: 1e6 }),
-      sliding_attention: { rope_type: "default", rope_theta: fields.positive("rope_local_base_freq", 1e4) },
-    };
-  }
-  if (
-    !isObject(nested) || fields.has("rope_scaling") ||
-    !Object.keys(nested).every((k) => layerKinds.includes(k as LayerKind))
-  ) {
-    throw fields.refuse("rope_parameters", `must hold ${layerKinds.join(" and ")}, without rope_scaling beside it`);
-  }
-  const of = (kind: LayerKind, rope_theta: number) => {
-    const entry = new ConfigFields(`${fields.path} entry "rope_parameters"`, { rope_parameters: nested[kind] });
-    return parseRope(entry, { rope_theta });
-  };
-  return { full_attention: of("full_attention", 1e6), sliding_attention: of("sliding_attention", 1e4) };
+  return parseRopesByKind(fields, { full_attention: 1e6, sliding_attention: 1e4 }, () => ({
+    full_attention: parseRope(fields, { rope_theta: 1e6 }),
+    sliding_attention: { rope_type: "default", rope_theta: fields.positive("rope_local_base_freq", 1e4) },
+  }));
 }

@@ -9,14 +9,14 @@ import { embed } from "../kernels/embedding.ts";
 import { gated } from "../kernels/gated.ts";
 import { linear } from "../kernels/linear.ts";
 import { headNorm, rmsNorm } from "../kernels/rms_norm.ts";
-import { rope, turnTable } from "../kernels/rope.ts";
+import { rope } from "../kernels/rope.ts";
 import { type Tape } from "../kernels/tape.ts";
 import { type Architecture, type RecordOptions } from "./architecture.ts";
 import { type GemmaModelType, gemmaParser } from "./gemma_config.ts";
 import { type LlamaConfig, type LlamaModelType, llamaParser } from "./llama_config.ts";
 import { type ParameterSpec } from "./parameters.ts";
-import { inverseFrequencies } from "./rotary.ts";
 import { scoreHead } from "./score_head.ts";
+import { TurnTables } from "./turn_tables.ts";
 
 /** Names of a block's norms: before and behind attention, before and behind the feed-forward part. */
 function normNames(config: LlamaConfig) {
@@ -82,22 +82,12 @@ function llama(tape: Tape, options: LlamaOptions): Tensor {
   const { config, parameters: w, inputs } = options;
   const source = { table: w.tensor("embed_tokens.weight"), ids: inputs.inputIds, groups: inputs.words };
   let x = embed(tape, [source], { scale: config.gemma ? Math.sqrt(config.hidden_size) : 1 });
-  const tables = new Map<string, Tensor>();
+  const tables = new TurnTables(tape, inputs, config.head_dim);
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
-    const turns = turnsOf(tape, options, layer, tables);
+    const turns = tables.of(config.ropes[layer]);
     x = tape.checkpoint(x, (x) => block(tape, x, { ...options, layer, turns }));
   }
   return rmsNorm(tape, x, { gain: w.tensor("norm.weight"), ...normForm(config) });
-}
-
-/** The table of a layer's rotary positions; layers that turn alike share one. */
-function turnsOf(tape: Tape, { config, inputs }: LlamaOptions, layer: number, tables: Map<string, Tensor>): Tensor {
-  const rope = config.ropes[layer], key = JSON.stringify(rope), known = tables.get(key);
-  if (known) return known;
-  const P = inputs.capacity.tokens, D = config.head_dim;
-  const turns = tape.recorder.constant([P, D], turnTable(inverseFrequencies(rope, D), P), "turns");
-  tables.set(key, turns);
-  return turns;
 }
 
 /** Gemma stores gains less one. */

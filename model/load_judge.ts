@@ -104,6 +104,7 @@ function checkShape(path: string, spec: ParameterSpec, found: readonly number[] 
 
 function initialValues(spec: ParameterSpec, std: number, random: Random): Float32Array<ArrayBuffer> {
   const values = new Float32Array(spec.shape.reduce((a, b) => a * b, 1));
-  if (spec.decay) { for (let i = 0; i < values.length; i++) values[i] = std * random.normal(); }
+  if (!spec.decay) return values.fill(spec.initial ?? 0);
+  for (let i = 0; i < values.length; i++) values[i] = std * random.normal();
   return values;
 }

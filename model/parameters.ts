@@ -14,6 +14,8 @@ export interface ParameterSpec {
   /** Whether AdamW's weight decay applies: everything but biases and norms, as Hugging Face's Trainer. */
   decay: boolean;
   trainable: boolean;
+  /** Of all values of an undecayed parameter that the checkpoint lacks. @default {0} */
+  initial?: number;
   /**
    * Consecutive parameters of one such name lie end to end, so that `Parameters.fused` sees them as one matrix: the
    * query, key and value projections become one product.

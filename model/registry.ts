@@ -4,12 +4,14 @@ import { ShapeError } from "../errors.ts";
 import { type Architecture } from "./architecture.ts";
 import { bertArchitecture } from "./bert.ts";
 import { llamaArchitecture } from "./llama.ts";
+import { modernBertArchitecture } from "./modernbert.ts";
 import { robertaArchitecture } from "./roberta.ts";
 
 const architectures: ReadonlyMap<string, Architecture> = new Map([
   ["bert", bertArchitecture],
   ["roberta", robertaArchitecture("roberta", "Roberta")],
   ["xlm-roberta", robertaArchitecture("xlm-roberta", "XLMRoberta")],
+  ["modernbert", modernBertArchitecture],
   ["llama", llamaArchitecture("llama", "Llama")],
   ["mistral", llamaArchitecture("mistral", "Mistral")],
   ["qwen2", llamaArchitecture("qwen2", "Qwen2")],

@@ -94,7 +94,16 @@ export const tinyGoldens = [
     "gemma3_swap",
   ]
     .map((name) => `decoder_${name}`),
-  ...["roberta", "roberta_swap", "xlm_roberta", "xlm_roberta_concat"].map((name) => `encoder_${name}`),
+  ...[
+    "roberta",
+    "roberta_swap",
+    "xlm_roberta",
+    "xlm_roberta_concat",
+    "modernbert",
+    "modernbert_mean",
+    "modernbert_swap",
+  ]
+    .map((name) => `encoder_${name}`),
 ];
 
 /** Reads `tests/goldens/<name>/`. */

@@ -4,6 +4,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { writeTextAtomically } from "../model/atomic_file.ts";
 import type { CalibrationEntry } from "../model/calibration_entry.ts";
 import { readConfig } from "../model/config.ts";
+import { stringifyObject } from "../model/json_text.ts";
 import { fileSha256 } from "./run_record.ts";
 
 /** Undefined where the model was never calibrated. */
@@ -20,7 +21,7 @@ export async function saveCalibration(folder: string, calibration: CalibrationEn
     );
   }
   const config = { ...raw, tiebreak: { ...tiebreak, calibration } };
-  await writeTextAtomically(join(folder, "config.json"), JSON.stringify(config, null, 2) + "\n");
+  await writeTextAtomically(join(folder, "config.json"), stringifyObject(config));
 }
 
 /** @throws {UsageError} if `data` holds the battles that the calibration was fitted on */

@@ -74,7 +74,7 @@ const refusals: [string, Record<string, unknown>, RegExp][] = [
   [
     "a model_type we lack",
     { model_type: "mamba" },
-    /model_type is "mamba", must be one of bert, roberta, xlm-roberta, llama, .*gemma3_text: use another model$/,
+    /model_type is "mamba", must be one of bert, roberta, xlm-roberta, modernbert, .*gemma3_text: use another model$/,
   ],
   ["a missing model_type", { model_type: null }, /model_type is null, must be one of bert, roberta/],
   ["relu", { hidden_act: "relu" }, /hidden_act is "relu", must be "gelu" or .*"gelu_pytorch_tanh"/],
