@@ -11,12 +11,14 @@ import { architectureOf } from "../model/registry.ts";
 import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
+import { loraOf, resolveLora, trainsAdapters } from "../train/lora_settings.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { grouped } from "./progress.ts";
 
 const { model, revision, offline, pairing, head, method, batch, batchTokens, maxTokens, checkpointLayers } = trainFlags;
+const { loraRank, loraTargets } = trainFlags;
 
 const description = {
   name: "memory",
@@ -30,7 +32,9 @@ const description = {
     offline,
     pairing,
     head,
-    method: { ...method, default: undefined, otherwise: "each" },
+    method: { ...method, otherwise: "each" },
+    loraRank,
+    loraTargets,
     batch,
     batchTokens,
     maxTokens,
@@ -69,7 +73,11 @@ export async function run(args: string[]): Promise<void> {
   let tokens = 0;
   for (const each of methods) {
     for (const checkpoints of settings.checkpointLayers === undefined ? [false, true] : [settings.checkpointLayers]) {
+      const lora = await loraOf({ ...resolveLora(trainsAdapters(each) ? settings : {}, each), method: each, pairing }, {
+        config,
+      });
       const asked = {
+        lora,
         ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
       };

@@ -106,7 +106,8 @@ function checkClassifier(tensors: TensorSource[], config: ModelConfig, folder: s
   }
 }
 
-async function copyTokenizer(source: string, folder: string): Promise<void> {
+/** Copies what there is of a tokenizer, and removes what there is not. */
+export async function copyTokenizer(source: string, folder: string): Promise<void> {
   if (resolve(source) === resolve(folder)) return;
   for (const name of tokenizerFiles) {
     let bytes: Uint8Array;
@@ -121,7 +122,7 @@ async function copyTokenizer(source: string, folder: string): Promise<void> {
   }
 }
 
-async function removeIfThere(path: string): Promise<void> {
+export async function removeIfThere(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch (error) {

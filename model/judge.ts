@@ -5,6 +5,7 @@
 //            `concat`  Dense(3) on [u; v]
 //   joint    one sequence of prompt, A and B: exactly the architecture's …ForSequenceClassification
 import { type Tensor } from "../gpu/tensor.ts";
+import { type Adapters } from "../kernels/adapters.ts";
 import { concatHead } from "../kernels/concat_head.ts";
 import { pool } from "../kernels/pool.ts";
 import { swapHead } from "../kernels/swap_head.ts";
@@ -12,24 +13,36 @@ import { type Tape } from "../kernels/tape.ts";
 import { type FamilyConfig } from "./architecture.ts";
 import { type DropoutRates, DropoutSites } from "./dropout_sites.ts";
 import { type ModelInputs } from "./inputs.ts";
+import { adapterParameters, judgeAdapters, type Lora } from "./lora.ts";
 import { type Parameters, type ParameterSpec } from "./parameters.ts";
 import { architectureOf } from "./registry.ts";
 import { type Pairing, type SiameseHead } from "./tiebreak_entry.ts";
+import { trainedLayers } from "./train_layers.ts";
 
 export interface JudgeShape {
   config: FamilyConfig;
   pairing: Pairing;
   /** Used where the pairing is siamese. */
   head: SiameseHead;
+  /** Adapters of the backbone's weights. */
+  lora?: Lora;
+  /** Trains only so many of the backbone's top layers. @default all */
+  trainLayers?: number;
 }
 
-/** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted. */
-export type Method = "full" | "head";
+/** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted; `lora` too, but trains adapters
+ *  of its weights. */
+export type Method = "full" | "head" | "lora";
 
 /** Every parameter of the judge, by checkpoint name. */
 export function judgeParameters(shape: JudgeShape, method: Method): ParameterSpec[] {
-  const { config } = shape;
-  return [...architectureOf(config).parameters(config, method === "full"), ...headParameters(shape)];
+  const { config, lora, trainLayers } = shape;
+  let backbone = architectureOf(config).parameters(config, method === "full");
+  if (trainLayers !== undefined) {
+    const isTrained = trainedLayers(backbone, trainLayers);
+    backbone = backbone.map((spec) => ({ ...spec, trainable: spec.trainable && isTrained(spec.name) }));
+  }
+  return [...backbone, ...(lora ? adapterParameters(backbone, lora, method === "lora") : []), ...headParameters(shape)];
 }
 
 /** The parameters that a backbone's checkpoint need not hold; those of the joint head are taken from it where it does. */
@@ -47,6 +60,14 @@ export interface JudgeOptions extends JudgeShape {
   inputs: ModelInputs;
   /** Absent while predicting. */
   dropout?: DropoutRates;
+}
+
+/** The adapters of the judge's weights, for the tape that records it. */
+export function adaptersOf(
+  { config, lora, parameters, inputs, dropout }: JudgeOptions,
+): Map<Tensor, Adapters> | undefined {
+  const backbone = architectureOf(config).parameters(config, false);
+  return lora && judgeAdapters(parameters, backbone, lora, dropout && inputs.tokenKeys);
 }
 
 /** Records the judge: logits [B, 3]. */

@@ -1,6 +1,7 @@
 // Which files make a model's folder, and whether all of them are there.
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
+import { adapterConfigFile, adapterFile } from "./adapter_config.ts";
 import { tokenizerFiles } from "./export.ts";
 import { indexFile, parseIndex, weightsFile } from "./weights.ts";
 
@@ -8,9 +9,13 @@ import { indexFile, parseIndex, weightsFile } from "./weights.ts";
 export const smallFiles = ["config.json", ...tokenizerFiles] as const;
 export const requiredFiles = ["config.json", "tokenizer.json"] as const;
 
-/** What a model's folder lacks, shards of its index included; empty when it is whole. Links are followed. */
+/** What a model's folder lacks, shards of its index included; empty when it is whole. Links are followed. Adapters have what
+ *  else they need in the folder of their base. */
 export async function missingFiles(folder: string): Promise<string[]> {
   const missing: string[] = [];
+  if (await isFile(join(folder, adapterConfigFile))) {
+    return await isFile(join(folder, adapterFile)) ? [] : [adapterFile];
+  }
   for (const name of requiredFiles) if (!await isFile(join(folder, name))) missing.push(name);
   if (await isFile(join(folder, weightsFile))) return missing;
   const index = join(folder, indexFile);
@@ -26,6 +31,8 @@ export async function checkModelFolder(folder: string): Promise<void> {
   if (missing.length === 0) return;
   const advice = missing.includes(weightsFile)
     ? "save the model with transformers' save_pretrained"
+    : missing.includes(adapterFile)
+    ? "save the adapters with PEFT's save_pretrained, as safetensors"
     : "name a whole model folder";
   throw new InputError(
     `Cannot load the model in ${folder}: ${missing.join(" and ")} ${

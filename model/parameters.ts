@@ -105,10 +105,10 @@ export class Parameters {
     upload(this.#gpu, tensor, data);
   }
 
-  /** Every parameter, read back, in the order of the specs. */
-  async read(): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
-    const data = await readTensors(this.#gpu, this.specs.map(({ name }) => this.tensor(name)));
-    return this.specs.map(({ name, shape }, i) => ({ name, shape: [...shape], data: data[i] }));
+  /** Every parameter, or those of `specs`, read back, in their order. */
+  async read(specs = this.specs): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
+    const data = await readTensors(this.#gpu, specs.map(({ name }) => this.tensor(name)));
+    return specs.map(({ name, shape }, i) => ({ name, shape: [...shape], data: data[i] }));
   }
 
   /** The gradient of one trainable parameter, read back; for tests. */

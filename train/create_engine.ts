@@ -3,7 +3,9 @@ import { type AdapterReport, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
+import { type AdapterConfig } from "../model/adapter_config.ts";
 import { type ModelConfig } from "../model/config.ts";
+import { type Lora } from "../model/lora.ts";
 import { type Capacity } from "../model/inputs.ts";
 import { ownCache, processEnvironment } from "../model/environment.ts";
 import { type Method } from "../model/judge.ts";
@@ -21,6 +23,12 @@ export interface CreateEngineOptions {
   pairing: Pairing;
   head: SiameseHead;
   method: Method;
+  /** Adapters of the backbone's weights. */
+  lora?: Lora;
+  /** Where they come from, if they are not new; added to the weights where `lora` is absent. */
+  adapter?: AdapterConfig;
+  /** Trains only so many of the top layers. @default all */
+  trainLayers?: number;
   /** Battles of one optimizer step. */
   batch: number;
   /** Token budget of one micro-batch. @default chosen for the adapter */

@@ -10,8 +10,9 @@ import { adamwStep } from "../kernels/adamw.ts";
 import { Probe } from "../kernels/probe.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
+import { type AdapterConfig } from "../model/adapter_config.ts";
 import { type Capacity, uploadBatch } from "../model/inputs.ts";
-import { judge, judgeParameters, type Method } from "../model/judge.ts";
+import { adaptersOf, judge, judgeParameters, type Method } from "../model/judge.ts";
 import { type LoadedJudge, loadJudge } from "../model/load_judge.ts";
 import { Parameters } from "../model/parameters.ts";
 import { type ModelConfig } from "../model/config.ts";
@@ -28,6 +29,8 @@ import { type Engine, type EngineState, type NamedTensor, type StepRecord } from
 export interface GpuEngineOptions extends ProgramOptions {
   /** Hugging Face folder the weights come from. */
   folder: string;
+  /** Where the judge's adapters come from, if they are not new; added to the weights where `lora` is absent. */
+  adapter?: AdapterConfig;
   config: ModelConfig;
   method: Method;
   capacity: Capacity;
@@ -169,6 +172,11 @@ export class GpuEngine implements Engine {
     return [...await this.parameters.read(), ...this.#unused];
   }
 
+  /** What the run trains, by our names. */
+  async readTrained(): Promise<NamedTensor[]> {
+    return await this.parameters.read(this.parameters.specs.filter(({ trainable }) => trainable));
+  }
+
   async readState(): Promise<EngineState> {
     const { flat } = this.parameters;
     const data = await readTensors(this.#options.gpu, stateKeys.map((key) => flat[key]));
@@ -200,13 +208,9 @@ export class GpuEngine implements Engine {
     const recorder = new Recorder(gpu);
     const found = ownedTensor(gpu, [MARKS], { label: "marks", dtype: "u32" });
     const probe = new Probe(found);
-    const tape = new Tape(recorder, { schedules, probe });
-    const logits = judge(tape, {
-      ...this.#options,
-      parameters: this.parameters,
-      inputs: this.#tensors.inputs,
-      dropout,
-    });
+    const options = { ...this.#options, parameters: this.parameters, inputs: this.#tensors.inputs, dropout };
+    const tape = new Tape(recorder, { schedules, probe, adapters: adaptersOf(options) });
+    const logits = judge(tape, options);
     tape.mark("logits", logits);
     const program = recorder.build(this.#pipelines, stepFields);
     const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step });

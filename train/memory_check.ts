@@ -2,6 +2,7 @@
 import { ShapeError, UsageError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { estimateMemory, type EstimateOptions, totalBytes } from "./memory.ts";
+import { newLora, trainsAdapters } from "./lora_settings.ts";
 import { trainFlags } from "./settings.ts";
 
 export interface MemoryCheckOptions extends EstimateOptions {
@@ -52,7 +53,8 @@ function limitOf(gpu: Gpu, asked: number | undefined): { bytes: number; says: st
 }
 
 /** From the least loss to the largest. */
-function changes({ capacity, pairing, maxTokens, checkpointLayers, method }: MemoryCheckOptions): Change[] {
+function changes(options: MemoryCheckOptions): Change[] {
+  const { capacity, pairing, maxTokens, checkpointLayers, method } = options;
   const sequences = pairing === "siamese" ? 2 : 1, all: Change[] = [];
   const layers: Change = checkpointLayers
     ? { flags: "", options: {} }
@@ -68,11 +70,13 @@ function changes({ capacity, pairing, maxTokens, checkpointLayers, method }: Mem
   const choices = trainFlags.method.choices ?? [];
   for (const cheaper of ["lora", "qlora", "head"] as const) {
     if (!choices.includes(cheaper) || cheaper === method) continue;
-    const options = { method: cheaper as EstimateOptions["method"] };
-    add({ flags: `--method ${cheaper}`, options });
+    const methodOptions = { method: cheaper as EstimateOptions["method"] };
+    const lora = trainsAdapters(methodOptions.method) ? newLora({}, options) : undefined;
+    const changed = { ...methodOptions, lora };
+    add({ flags: `--method ${cheaper}`, options: changed });
     const tokens = sequences * maxTokens;
     if (tokens < capacity.tokens) {
-      add({ flags: `--method ${cheaper} --batch-tokens ${tokens}`, options: { ...options, ...tokensOf(tokens) } });
+      add({ flags: `--method ${cheaper} --batch-tokens ${tokens}`, options: { ...changed, ...tokensOf(tokens) } });
     }
   }
   return all;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EncodeOptions } from "../data/template.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
+import { readLora } from "../model/adapter_weights.ts";
 import { isObject } from "../model/json_text.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { readModelFolder } from "./model_folder.ts";
@@ -21,7 +22,7 @@ export async function openTrained(
   folder: string,
   asked: { batchTokens?: number; maxTokens?: number; tune?: boolean },
 ): Promise<Trained> {
-  const { config, tokenizer, template } = await readModelFolder(folder);
+  const { config, tokenizer, template, base, adapter } = await readModelFolder(folder);
   const pairing = config.tiebreak?.pairing ?? "joint";
   const maxTokens = resolveMaxTokens(
     asked.maxTokens ?? config.tiebreak?.max_tokens,
@@ -31,12 +32,14 @@ export async function openTrained(
   );
   const encoding = { pairing, maxTokens, template };
   const options = {
-    folder,
+    folder: base,
+    adapter,
+    lora: adapter && await readLora(adapter, config),
     config,
     pairing,
     head: config.tiebreak?.head ?? "swap" as const,
-    // The head alone has gradients and moments: the least memory.
-    method: "head" as const,
+    // The head alone, or with adapters, has gradients and moments: the least memory.
+    method: adapter ? "lora" as const : "head" as const,
     trains: false,
     batch: 1,
     batchTokens: asked.batchTokens,

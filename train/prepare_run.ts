@@ -4,11 +4,14 @@ import { join, resolve } from "node:path";
 import type { EncodedBattle } from "../data/dataset.ts";
 import { writeSubmission } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
+import { exportAdapter } from "../model/export_adapter.ts";
 import { exportModel } from "../model/export.ts";
+import { type Lora } from "../model/lora.ts";
 import { architectureOf } from "../model/registry.ts";
 import { readCheckpoint, startOfRun } from "./checkpoint.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { trainingData, validation } from "./feed.ts";
+import { loraOf } from "./lora_settings.ts";
 import { loadRunData, type RunData } from "./load_data.ts";
 import { type LoopResult, runLoop, totalSteps, type Watcher } from "./loop.ts";
 import { type ModelFolder, readModelFolder } from "./model_folder.ts";
@@ -54,7 +57,8 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 
   const folder = await findModel(flags);
   const model = await readModelFolder(folder);
-  const settings = resolveSettings(flags, model.config, architectureOf(model.config).pairing);
+  const settings = resolveSettings(flags, model.config, architectureOf(model.config).pairing, model.adapter);
+  const lora = await loraOf(settings, model);
   const data = await loadRunData(model.tokenizer, { ...settings, template: model.template });
   if (earlier) {
     checkSameData(out, data.trainRecord, earlier.data);
@@ -63,7 +67,8 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   }
   const checkpoint = earlier && await readCheckpoint(out);
   const { schedules } = earlier ?? {};
-  const created = await createEngine({ ...settings, folder, config: model.config, schedules, onNotice });
+  const { config, base, adapter } = model;
+  const created = await createEngine({ ...settings, folder: base, config, adapter, lora, schedules, onNotice });
   try {
     await created.engine.record();
   } catch (error) {
@@ -99,7 +104,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
         const validate = data.valid.length > 0 ? validation(data.valid, created.engine.capacity) : undefined;
         const result = await runLoop({ ...options, validate });
         if (result.outcome !== "stopped") {
-          await writeModel({ out, folder, model, settings, created });
+          await writeModel({ out, model, lora, settings, created });
           if (settings.folds !== undefined) await writeOutOfFold(out, data.valid, created);
         }
         return result;
@@ -151,24 +156,29 @@ async function writeOutOfFold(out: string, valid: readonly EncodedBattle[], { en
 
 interface Written {
   out: string;
-  folder: string;
   model: ModelFolder;
+  lora?: Lora;
   settings: TrainSettings;
   created: CreatedEngine;
 }
 
-async function writeModel({ out, folder, model, settings, created }: Written): Promise<void> {
+async function writeModel({ out, model, lora, settings, created }: Written): Promise<void> {
   const { pairing, head, maxTokens } = settings;
-  await exportModel({
-    folder: out,
-    source: folder,
-    config: model.config,
-    entry: {
-      pairing,
-      ...(pairing === "siamese" && { head }),
-      template: model.template.name,
-      max_tokens: maxTokens,
-    },
-    tensors: await created.engine.readParameters(),
+  const { config, adapter } = model;
+  const entry = {
+    pairing,
+    ...(pairing === "siamese" && { head }),
+    template: model.template.name,
+    max_tokens: maxTokens,
+  };
+  if (!lora) {
+    const tensors = await created.engine.readParameters();
+    return await exportModel({ folder: out, source: model.tokenizerFolder, config, entry, tensors });
+  }
+  await exportAdapter({
+    ...{ folder: out, source: model.tokenizerFolder, config, entry, lora },
+    base: adapter?.base ?? settings.model,
+    revision: adapter ? adapter.revision : settings.revision,
+    tensors: await created.engine.readTrained(),
   });
 }

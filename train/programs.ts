@@ -9,7 +9,7 @@ import { type Schedules } from "../kernels/schedules.ts";
 import { Tape } from "../kernels/tape.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
 import { type ModelInputs } from "../model/inputs.ts";
-import { judge, type JudgeShape } from "../model/judge.ts";
+import { adaptersOf, judge, type JudgeShape } from "../model/judge.ts";
 import { type Parameters } from "../model/parameters.ts";
 
 /** How a run computes, whatever its weights. */
@@ -39,8 +39,10 @@ export function recordTraining(
 ): Recorder {
   const { gpu, schedules, checkpointLayers, dropout } = options;
   const recorder = new Recorder(gpu);
-  const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: parameters.gradients });
-  const logits = judge(tape, { ...options, parameters, inputs, dropout });
+  const judgeOptions = { ...options, parameters, inputs, dropout };
+  const adapters = adaptersOf(judgeOptions);
+  const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: parameters.gradients, adapters });
+  const logits = judge(tape, judgeOptions);
   crossEntropy(tape, logits, { targets: inputs.targets, weights: inputs.weights, metrics, flag });
   tape.backward();
   return recorder;
@@ -51,8 +53,9 @@ export function recordPrediction(
   { parameters, inputs }: Pick<ProgramTensors, "parameters" | "inputs">,
 ): { recorder: Recorder; logits: Tensor; probabilities: Tensor } {
   const recorder = new Recorder(options.gpu);
-  const tape = new Tape(recorder, { schedules: options.schedules });
-  const logits = recorder.keep(judge(tape, { ...options, parameters, inputs, dropout: undefined }));
+  const judgeOptions = { ...options, parameters, inputs, dropout: undefined };
+  const tape = new Tape(recorder, { schedules: options.schedules, adapters: adaptersOf(judgeOptions) });
+  const logits = recorder.keep(judge(tape, judgeOptions));
   return { recorder, logits, probabilities: recorder.keep(softmax(tape, logits)) };
 }
 

@@ -19,6 +19,8 @@ const ownNames = [
   "config.json",
   "model.safetensors",
   "head.safetensors",
+  "adapter_config.json",
+  "adapter_model.safetensors",
   outOfFoldName,
 ];
 

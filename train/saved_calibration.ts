@@ -5,11 +5,14 @@ import { writeTextAtomically } from "../model/atomic_file.ts";
 import type { CalibrationEntry } from "../model/calibration_entry.ts";
 import { readConfig } from "../model/config.ts";
 import { stringifyObject } from "../model/json_text.ts";
+import { isFile } from "../model/model_files.ts";
 import { fileSha256 } from "./run_record.ts";
 
 /** Undefined where the model was never calibrated. */
 export async function readCalibration(folder: string): Promise<CalibrationEntry | undefined> {
-  return (await readConfig(folder)).tiebreak?.calibration;
+  // Adapters made elsewhere have no config.json.
+  const isOwn = await isFile(join(folder, "config.json"));
+  return isOwn ? (await readConfig(folder)).tiebreak?.calibration : undefined;
 }
 
 /** Puts it in the place of an earlier one. @throws {InputError} if Tiebreak did not write the folder */

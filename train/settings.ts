@@ -1,12 +1,20 @@
 // The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
 import { UsageError } from "../errors.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
+import { type Method } from "../model/judge.ts";
+import { type LoraForm } from "../model/lora.ts";
 import { defaultPipSource } from "../model/pip_source.ts";
 import { choice, integer, number, text, toggle, type Values } from "./flags.ts";
+import { loraDefaults, resolveLora } from "./lora_settings.ts";
 
 export const defaultModel = defaultPipSource.id;
 
-const data = "Data", model = "Model", size = "Size of a step", length = "Length and optimizer", run = "Run";
+const data = "Data",
+  model = "Model",
+  lora = "Adapters (--method lora)",
+  size = "Size of a step",
+  length = "Length and optimizer",
+  run = "Run";
 
 export const trainFlags = {
   data: text({ group: data, value: "FILE", help: "battles in Kaggle's layout", otherwise: "the built-in sample" }),
@@ -49,8 +57,43 @@ export const trainFlags = {
     otherwise: "as suits the model: siamese for encoders, joint for decoders",
   }),
   head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
-  method: choice(["full", "head"], { group: model, help: "train every layer, or only the head", default: "full" }),
+  method: choice(["full", "head", "lora"], {
+    group: model,
+    help: "train every layer, only the head, or the head and low-rank adapters of the layers",
+    otherwise: "full for encoders, lora for decoders",
+  }),
+  trainLayers: integer({
+    group: model,
+    value: "N",
+    help: "train only the top N layers, or adapters only there",
+    otherwise: "all, and the embeddings",
+    min: 1,
+    max: 10000,
+  }),
   dropout: number({ group: model, help: "dropout at every site", otherwise: "as config.json", min: 0, max: 0.99 }),
+
+  loraRank: integer({ group: lora, help: "rank of an adapter", otherwise: `${loraDefaults.rank}`, min: 1, max: 1024 }),
+  loraAlpha: number({
+    group: lora,
+    help: "adapters are scaled by alpha / rank",
+    otherwise: `${loraDefaults.alpha}`,
+    min: 1e-6,
+    max: 1e6,
+  }),
+  loraRs: toggle({ group: lora, help: "scale by alpha / sqrt(rank)", otherwise: "off" }),
+  loraDropout: number({
+    group: lora,
+    help: "dropout of the adapters' inputs",
+    otherwise: `--dropout, or ${loraDefaults.dropout}`,
+    min: 0,
+    max: 0.99,
+  }),
+  loraTargets: text({
+    group: lora,
+    value: "NAMES",
+    help: "weights with adapters: all-linear, ends of names behind commas, or a regular expression of whole names",
+    otherwise: loraDefaults.targets,
+  }),
 
   batch: integer({ group: size, help: "battles of one optimizer step", default: 16, min: 1, max: 65536 }),
   batchTokens: integer({
@@ -105,7 +148,7 @@ export const trainFlags = {
   lr: number({
     group: length,
     help: "peak learning rate",
-    otherwise: "5e-5 full, 3e-4 on the built-in sample; 1e-3 head",
+    otherwise: "5e-5 full, 3e-4 on the built-in sample; 2e-4 lora; 1e-3 head",
     min: 0,
     max: 10,
   }),
@@ -159,30 +202,39 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
   maxTokens: number;
   lr: number;
   epochs: number;
+  method: Method;
 }
 
 /** What the built-in sample wants in place of the defaults: so few and so clear battles bear a high rate (docs/sample.md). */
 const sampleRecipe = { lr: 3e-4, epochs: 1 };
 
 /** Fills in what depends on the model.
- *  @param defaultPairing the architecture's own
+ *  @param defaultPairing the architecture's own: decoders are those that pair jointly
+ *  @param adapter the adapters that the model's folder holds
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(
   flags: TrainFlags,
   config: { max_position_embeddings: number },
   defaultPairing: "siamese" | "joint",
+  adapter?: LoraForm,
 ): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
   checkFolds(flags);
   const pairing = flags.pairing ?? defaultPairing;
+  const method = flags.method ?? (adapter || defaultPairing === "joint" ? "lora" : "full");
   const isSample = flags.data === undefined;
+  if (method === "head" && flags.trainLayers !== undefined) {
+    throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
+  }
   return {
     ...settings,
+    ...resolveLora(flags, method, adapter),
+    method,
     pairing,
     maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
-    lr: flags.lr ?? (flags.method === "head" ? 1e-3 : isSample ? sampleRecipe.lr : 5e-5),
-    epochs: flags.epochs ?? (isSample && flags.method === "full" ? sampleRecipe.epochs : 2),
+    lr: flags.lr ?? { head: 1e-3, lora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
+    epochs: flags.epochs ?? (isSample && method === "full" ? sampleRecipe.epochs : 2),
   };
 }
 
