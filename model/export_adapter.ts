@@ -7,6 +7,7 @@ import { isOutside } from "./architecture.ts";
 import { writeTextAtomically } from "./atomic_file.ts";
 import { type ModelConfig } from "./config.ts";
 import { copyTokenizer, exportedConfig, removeIfThere } from "./export.ts";
+import { stringifyObject } from "./json_text.ts";
 import { type Lora } from "./lora.ts";
 import { paddingToken } from "./padding_token.ts";
 import { architectureOf } from "./registry.ts";
@@ -62,5 +63,5 @@ export async function exportAdapter(adapter: AdapterExport): Promise<void> {
   await copyTokenizer(source, folder);
   const exported = exportedConfig(config, entry, "F32");
   if (!isSiamese && architecture.joint.readsLastToken) exported.pad_token_id = await paddingToken(folder, config);
-  await writeTextAtomically(join(folder, "config.json"), JSON.stringify(exported, null, 2) + "\n");
+  await writeTextAtomically(join(folder, "config.json"), stringifyObject(exported));
 }
