@@ -3,17 +3,14 @@
 //   NT  out[m, n] = sum_k a[m, k] * b[n, k]
 //   NN  out[m, n] = sum_k a[m, k] * b[k, n]
 //   TN  out[m, n] = sum_k a[k, m] * b[k, n]
-import gelu from "./gelu.wgsl" with { type: "text" };
-import tiled from "./matmul_tile.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, maskFields } from "./low_rank.ts";
+import { addPartialSums } from "./column_sum.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
-
-/** The product through workgroup memory; for any sizes. */
-export const tileKernel = stepKernel("matmul_tile", gelu + tiled);
 
 /** x * Phi(x), or its tanh approximation. */
 export type GeluForm = "erf" | "tanh";
@@ -99,20 +96,54 @@ export function matmul(
     addLowRank(tape, low, out, { form: geluForms[gelu.form], pre: gelu.pre });
     return;
   }
-  tape.run(tileKernel, gelu ? "activated" : bias ? "biased" : "plain", {
+  const workgroup = tape.schedules.tile[form], { rows, columns } = tileSize(workgroup);
+  const strides = {
+    aRow: form === "TN" ? 1 : K,
+    aSum: form === "TN" ? M : 1,
+    bSum: form === "NT" ? 1 : N,
+    bColumn: form === "NT" ? K : 1,
+  };
+  const groups = (step: Readonly<Record<string, number>>) =>
+    [Math.ceil(N / columns), Math.ceil(rowsOf(step) / rows)] as const;
+  const chunk = accumulate && form === "TN"
+    ? splitChunk(tape, { M, N, K, groups: Math.ceil(N / columns) * Math.ceil(M / rows) })
+    : K;
+  if (chunk < K) {
+    const partial = tape.tensor([Math.ceil(K / chunk), M * N], undefined, "partial");
+    tape.run(tileMatmulKernel(workgroup, { bias: false, gelu: false, split: true }), "main", {
+      read: { a, b },
+      write: { out: partial },
+      size: { ...common, ...strides, chunk },
+      groups: (step) => [...groups(step), Math.ceil(liveRows(a.live, K, step) / chunk)],
+      flops,
+    });
+    addPartialSums(tape, { partial, rows: K, live: a.live, offset: 0, chunk }, out);
+    return;
+  }
+  tape.run(tileMatmulKernel(workgroup, { bias: bias !== undefined, gelu: gelu !== undefined, split: false }), "main", {
     read: { a, b, ...(bias && { bias }) },
     write,
-    size: {
-      ...common,
-      aRow: form === "TN" ? 1 : K,
-      aSum: form === "TN" ? M : 1,
-      bSum: form === "NT" ? 1 : N,
-      bColumn: form === "NT" ? K : 1,
-    },
-    groups: (step) => [Math.ceil(N / 32), Math.ceil(rowsOf(step) / 32), 1],
+    size: { ...common, ...strides },
+    groups: (step) => [...groups(step), 1],
     flops,
   });
   if (low) addLowRank(tape, low, out);
+}
+
+/** Steps of k below which a part of a split sum is not worth its share of the addition. */
+const LEAST_CHUNK = 256;
+
+/** How a weight's gradient divides its sum over tokens so that it fills the groups the schedule asks for; K: not at all. */
+function splitChunk(
+  { schedules, recorder }: Tape,
+  { M, N, K, groups }: { M: number; N: number; K: number; groups: number },
+): number {
+  const parts = Math.min(Math.floor(schedules.splitGroups / groups), Math.floor(K / LEAST_CHUNK));
+  // The second pass is one row of groups of 64 vec4f.
+  const { maxComputeWorkgroupsPerDimension, maxStorageBufferBindingSize } = recorder.gpu.limits;
+  const fits = M * N % 4 === 0 && M * N <= maxComputeWorkgroupsPerDimension * 256 &&
+    parts * M * N * 4 <= maxStorageBufferBindingSize;
+  return parts < 2 || !fits ? K : Math.ceil(K / parts / 16) * 16;
 }
 
 interface ColumnRange {

@@ -1,0 +1,148 @@
+// Matmul through tiles in workgroup memory, for any sizes and strides: the schedule of real GPUs.
+//
+//   out[m, n] = epilogue(sum_k A(m, k) * B(k, n)),  A(m, k) = a[m * aRow + k * aSum],  B(k, n) = b[k * bSum + n * bColumn]
+//   epilogue: + bias[n], then pre = sum and GELU, then + out where `accumulate` is set
+//   split: group z sums k from z * chunk to (z + 1) * chunk and stores its part in out[z]; column_sum.wgsl adds the parts in order
+//
+// Shapes    a [M, K] or [K, M]   b [K, N] or [N, K]   out pre [M, N], split: out [S, M, N]   bias [N]
+// Dispatch  [ceil(N / tile columns), ceil(M / tile rows), S] groups of `group` invocations
+// Limits    M, N, K >= 1; live rows are counted by `rowSource` (of M) and `sumSource` (of K)
+// Numerics  f32, k ascending whatever the tile, so a row's result does not depend on where the row lies
+// Source    the classic tiled product
+//
+// The WGSL is generated because Naga does not unroll loops: the sums of one invocation are named variables, as many as the
+// tile says. An invocation's rows and columns lie apart by the group's width in vec4f, so that neighbours read neighbours.
+import gelu from "./gelu.wgsl" with { type: "text" };
+import { type Kernel } from "../gpu/kernel.ts";
+import { stepKernel } from "./step.ts";
+
+/** The tile of one group of invocations. */
+export interface WorkgroupTile {
+  /** Output rows of one invocation, in vec4f. */
+  rows: number;
+  /** Output columns of one invocation, in vec4f. */
+  columns: number;
+  /** Steps of k that workgroup memory holds. */
+  sums: number;
+  /** Invocations of a group along columns and along rows. */
+  group: readonly [number, number];
+}
+
+/** What is done with a sum before it is stored. */
+export interface TileEpilogue {
+  bias: boolean;
+  /** Stores the sum in `pre` and applies GELU. */
+  gelu: boolean;
+  split: boolean;
+}
+
+/** Output rows and columns of one group. */
+export function tileSize({ rows, columns, group }: WorkgroupTile): { rows: number; columns: number } {
+  return { rows: rows * 4 * group[1], columns: columns * 4 * group[0] };
+}
+
+const cache = new Map<string, Kernel>();
+
+/** The kernel of one tile and epilogue; entry point `main`. */
+export function tileMatmulKernel(tile: WorkgroupTile, epilogue: TileEpilogue): Kernel {
+  const key = JSON.stringify([tile, epilogue]);
+  let kernel = cache.get(key);
+  if (!kernel) cache.set(key, kernel = stepKernel("matmul_tile", generate(tile, epilogue)));
+  return kernel;
+}
+
+function times(n: number, line: (i: number) => string): string {
+  return Array.from({ length: n }, (_, i) => line(i)).join("\n");
+}
+
+function generate(tile: WorkgroupTile, epilogue: TileEpilogue): string {
+  const { rows, columns, sums, group: [across, down] } = tile;
+  const size = tileSize(tile), lanes = across * down;
+  const eachRow = (line: (row: number, q: number, component: string) => string) =>
+    times(rows * 4, (r) => line(r, r >> 2, "xyzw"[r & 3]));
+  return `${epilogue.gelu ? gelu : ""}
+struct Size {
+  M: u32, N: u32, K: u32,
+  aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
+  rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32,${epilogue.split ? " chunk: u32," : ""}
+}
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<f32>;" : ""}
+${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<f32>;" : ""}
+@group(0) @binding(5) var<uniform> size: Size;
+@group(0) @binding(6) var<uniform> step: Step;
+
+// Four values of one k side by side, so that an invocation loads its rows (or columns) as vec4f.
+var<workgroup> aTile: array<vec4f, ${sums * size.rows / 4}>;
+var<workgroup> bTile: array<vec4f, ${sums * size.columns / 4}>;
+
+fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
+  if (m < M && k < K) { return a[m * size.aRow + k * size.aSum]; }
+  return 0.0;
+}
+
+fn load_b(k: u32, n: u32, K: u32) -> f32 {
+  if (n < size.N && k < K) { return b[k * size.bSum + n * size.bColumn]; }
+  return 0.0;
+}
+
+fn store(m: u32, n: u32, part: u32, sums: vec4f) {
+  for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
+    let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.N + n + i;
+    var v = sums[i]${epilogue.bias ? " + bias[n + i]" : ""};
+    ${epilogue.gelu ? "pre[at] = v;\n    v = gelu(size.gelu, vec4f(v)).x;" : ""}
+    ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += out[at]; }"}
+    out[at] = v;
+  }
+}
+
+@compute @workgroup_size(${across}, ${down})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let M = live_rows(size.rowSource, size.M);
+  let lane = local.y * ${across}u + local.x;
+  let m0 = group.y * ${size.rows}u;
+  let n0 = group.x * ${size.columns}u;
+  ${
+    epilogue.split
+      ? "let first = group.z * size.chunk;\n  let K = min(live_rows(size.sumSource, size.K), first + size.chunk);"
+      : "let first = 0u;\n  let K = live_rows(size.sumSource, size.K);"
+  }
+  ${eachRow((r) => times(columns, (c) => `var s${r}_${c} = vec4f();`))}
+  for (var k0 = first; k0 < K; k0 += ${sums}u) {
+    // k runs with the lane where the operand's k is contiguous, else the other index.
+    for (var i = lane; i < ${sums * size.rows / 4}u; i += ${lanes}u) {
+      var k = i / ${size.rows / 4}u; var q = i % ${size.rows / 4}u;
+      if (size.aSum == 1u) { k = i % ${sums}u; q = i / ${sums}u; }
+      let m = m0 + q * 4u;
+      aTile[k * ${size.rows / 4}u + q] = vec4f(load_a(m, k0 + k, M, K), load_a(m + 1u, k0 + k, M, K),
+                                load_a(m + 2u, k0 + k, M, K), load_a(m + 3u, k0 + k, M, K));
+    }
+    for (var i = lane; i < ${sums * size.columns / 4}u; i += ${lanes}u) {
+      var k = i / ${size.columns / 4}u; var q = i % ${size.columns / 4}u;
+      if (size.bSum == 1u) { k = i % ${sums}u; q = i / ${sums}u; }
+      let n = n0 + q * 4u;
+      bTile[k * ${size.columns / 4}u + q] = vec4f(load_b(k0 + k, n, K), load_b(k0 + k, n + 1u, K),
+                                load_b(k0 + k, n + 2u, K), load_b(k0 + k, n + 3u, K));
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < ${sums}u; k++) {
+      ${times(rows, (q) => `let x${q} = aTile[k * ${size.rows / 4}u + local.y + ${q * down}u];`)}
+      ${times(columns, (c) => `let w${c} = bTile[k * ${size.columns / 4}u + local.x + ${c * across}u];`)}
+      ${eachRow((r, q, component) => times(columns, (c) => `s${r}_${c} += x${q}.${component} * w${c};`))}
+    }
+    workgroupBarrier();
+  }
+  ${
+    eachRow((r, q) => `
+  {
+    let m = m0 + (local.y + ${q * down}u) * 4u + ${r & 3}u;
+    if (m < M) {
+      ${times(columns, (c) => `store(m, n0 + (local.x + ${c * across}u) * 4u, group.z, s${r}_${c});`)}
+    }
+  }`)
+  }
+}
+`;
+}

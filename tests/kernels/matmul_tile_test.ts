@@ -1,0 +1,63 @@
+// Every tile that the measurement may choose, with gradients of weights whole and split, on the dense layer's formula.
+import assert from "node:assert/strict";
+import { linear } from "../../kernels/linear.ts";
+import { tileText, workgroupTiles } from "../../kernels/measure.ts";
+import { defaultSchedules } from "../../kernels/schedules.ts";
+import { checkCase, normal } from "./harness.ts";
+import { linearBackward, linearForward } from "./reference/linear.ts";
+
+interface Row {
+  why: string;
+  T: number;
+  tokens: number;
+  inputs: number;
+  outputs: number;
+  splitGroups: number;
+}
+
+const cases: Row[] = [
+  { why: "one row and column", T: 1, tokens: 1, inputs: 4, outputs: 1, splitGroups: 0 },
+  { why: "nothing divides by the tile", T: 150, tokens: 133, inputs: 36, outputs: 140, splitGroups: 0 },
+  { why: "three parts of a sum, the last one short", T: 800, tokens: 700, inputs: 36, outputs: 44, splitGroups: 64 },
+  { why: "parts of a sum without a live row", T: 1024, tokens: 250, inputs: 36, outputs: 44, splitGroups: 64 },
+];
+
+for (const [i, tile] of workgroupTiles.entries()) {
+  // A tile's structure shows in one case; whether and where a sum is split does not depend on it.
+  for (const { why, T, tokens, inputs, outputs, splitGroups } of i === 0 ? cases : cases.slice(1, 3)) {
+    const sizes = `T ${tokens} of ${T}, ${inputs} -> ${outputs}`;
+    Deno.test(`linear() matches f64 with tiles of ${tileText(tile)}: ${why} (${sizes})`, async () => {
+      const labels: string[] = [];
+      await checkCase("linear", {
+        why,
+        inputs: {
+          x: { shape: [T, inputs], live: "tokens", data: normal(T * inputs, 1), grad: "activation" },
+          weight: {
+            shape: [outputs, inputs],
+            data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
+            grad: "parameter",
+          },
+          bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
+        },
+        step: { tokens },
+        record: (tape, { x, weight, bias }) => {
+          const y = linear(tape, x, { weight, bias });
+          const run = tape.run.bind(tape);
+          tape.run = (kernel, entry, at) => {
+            if (at.size?.chunk !== undefined && kernel.label === "matmul_tile") labels.push(entry);
+            run(kernel, entry, at);
+          };
+          return y;
+        },
+        forward: (values) => linearForward(values),
+        backward: (values, dy) => linearBackward(values, dy),
+        schedules: {
+          ...defaultSchedules(false),
+          tile: { NT: tile, NN: tile, TN: tile },
+          splitGroups,
+        },
+      });
+      assert.equal(labels.length > 0, splitGroups > 0, "whether the weight's gradient was split");
+    });
+  }
+}
