@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<Command>> = {
   explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),
   memory: () => import("./cli/memory.ts"),
+  tune: () => import("./cli/tune.ts"),
   bench: () => import("./cli/bench.ts"),
 };
 

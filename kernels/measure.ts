@@ -83,70 +83,57 @@ export async function measureSchedules(
 ): Promise<MeasuredSchedules> {
   const defaults = defaultSchedules(gpu.report.isCpu);
   const sizes = SIZES[gpu.report.isCpu ? "cpu" : "gpu"];
-  const rates = { NT: 0, NN: 0, TN: 0 };
-  const texture: Partial<Record<MatmulForm, TextureTile>> = {};
-  const tile: Partial<Record<MatmulForm, WorkgroupTile>> = {};
-  const rate = async (form: MatmulForm, name: string, schedules: Schedules) => {
-    const rate = await measure(gpu, pipelines, { form, size: sizes[form], schedules });
-    onCandidate({ form, name, rate });
-    return rate;
-  };
-  const textureRate = (form: MatmulForm) =>
-    best(textureTiles, async (tile) =>
-      await rate(form, `textures ${tile.rows} x ${tile.columns * 4}`, {
-        ...defaults,
-        texture: { NT: tile, NN: tile, TN: tile },
-      }));
-  const tileRate = (form: MatmulForm, candidates: readonly WorkgroupTile[]) =>
-    best(
-      candidates,
-      async (tile) =>
-        await rate(form, `tiles ${tileText(tile)}`, {
-          ...defaults,
-          texture: null,
-          tile: { NT: tile, NN: tile, TN: tile },
-        }),
-    );
+  const measure = (form: MatmulForm, variants: readonly Variant[], size = sizes[form]) =>
+    measureVariants(gpu, pipelines, { form, size, variants, onCandidate });
+  const tileVariants = (tiles: readonly WorkgroupTile[]) =>
+    tiles.map((tile): Variant => ({
+      name: `tiles ${tileText(tile)}`,
+      schedules: { ...defaults, texture: null, tile: ofEachForm(tile) },
+    }));
+  const textureVariants = textureTiles.map((tile): Variant => ({
+    name: `textures ${tile.rows} x ${tile.columns * 4}`,
+    schedules: { ...defaults, texture: ofEachForm(tile) },
+  }));
 
-  // One choice for all forms, by the time of one product of each: a step does as many of each. Where textures win by far,
-  // as on CPU adapters, the other tiles serve operands that fit no texture, and are not worth seconds of compiling.
-  let textured = 0, tiled = 0;
+  const texture = ofEachForm(textureTiles[0]), tile = ofEachForm(smallTile);
+  const textureRates = ofEachForm(0), tileRates = ofEachForm(0);
   for (const form of forms) {
-    const textures = await textureRate(form), small = await tileRate(form, [smallTile]);
-    texture[form] = textures.candidate;
-    tile[form] = small.candidate;
-    textured += 1 / textures.rate;
-    tiled += 1 / small.rate;
-    rates[form] = textures.rate;
+    const rates = await measure(form, [...textureVariants, ...tileVariants([smallTile])]);
+    tileRates[form] = rates.pop()!;
+    const chosen = firstUnbeaten(rates);
+    [texture[form], textureRates[form]] = [textureTiles[chosen], rates[chosen]];
   }
+  // One choice for all forms, by the time of one product of each: a step does as many of each.
+  const time = (rates: Record<MatmulForm, number>) => forms.reduce((sum, form) => sum + 1 / rates[form], 0);
   let splitGroups = defaults.splitGroups;
-  if (textured * 2 > tiled) {
-    tiled = 0;
-    const tileRates = { ...rates };
+  // Where textures win by far, as on CPU adapters, tiles serve operands that fit no texture: the small one will do.
+  if (time(tileRates) < 2 * time(textureRates)) {
     for (const form of forms) {
-      const chosen = await tileRate(form, workgroupTiles);
-      tile[form] = chosen.candidate;
-      tiled += 1 / chosen.rate;
-      tileRates[form] = chosen.rate;
+      const rates = await measure(form, tileVariants(workgroupTiles));
+      const chosen = firstUnbeaten(rates);
+      [tile[form], tileRates[form]] = [workgroupTiles[chosen], rates[chosen]];
     }
-    if (tiled <= textured) Object.assign(rates, tileRates);
-    const tiles = tile as Schedules["tile"];
-    splitGroups = (await best(splits, async (splitGroups) => {
-      const schedules = { ...defaults, texture: null, tile: tiles, splitGroups };
-      const rate = await measure(gpu, pipelines, { form: "TN", size: SPLIT_SIZE, schedules });
-      onCandidate({ form: "TN", name: splitGroups ? `sums split for ${splitGroups} groups` : "sums whole", rate });
-      return rate;
-    })).candidate;
+    const variants = splits.map((splitGroups): Variant => ({
+      name: splitGroups ? `sums split for ${splitGroups} groups` : "sums whole",
+      schedules: { ...defaults, texture: null, tile, splitGroups },
+    }));
+    splitGroups = splits[firstUnbeaten(await measure("TN", variants, SPLIT_SIZE))];
   }
-  const useTextures = textured < tiled;
-  const schedules: Schedules = {
-    ...defaults,
-    texture: useTextures ? texture as Schedules["texture"] : null,
-    tile: tile as Schedules["tile"],
-    splitGroups,
-    attentionTexture: useTextures,
+  const useTextures = time(textureRates) < time(tileRates);
+  return {
+    schedules: {
+      ...defaults,
+      texture: useTextures ? texture : null,
+      tile,
+      splitGroups,
+      attentionTexture: useTextures,
+    },
+    rates: useTextures ? textureRates : tileRates,
   };
-  return { schedules, rates };
+}
+
+function ofEachForm<T>(value: T): Record<MatmulForm, T> {
+  return { NT: value, NN: value, TN: value };
 }
 
 /** `64 x 32, 8 x 8 invocations`. */
@@ -154,28 +141,54 @@ export function tileText({ rows, columns, group: [across, down] }: WorkgroupTile
   return `${rows * 4 * down} x ${columns * 4 * across}, ${across} x ${down} invocations`;
 }
 
-/** The first candidate that no later one clearly beats. */
-async function best<T>(
-  candidates: readonly T[],
-  rateOf: (candidate: T) => Promise<number>,
-): Promise<{ candidate: T; rate: number }> {
-  let chosen = { candidate: candidates[0], rate: 0 };
-  for (const candidate of candidates) {
-    const rate = await rateOf(candidate);
-    if (rate > chosen.rate * (chosen.rate > 0 ? CLEARLY : 1)) chosen = { candidate, rate };
-  }
-  return chosen;
+/** The first that no later one clearly beats. */
+function firstUnbeaten(rates: readonly number[]): number {
+  return rates.reduce((best, rate, i) => rate > rates[best] * CLEARLY ? i : best, 0);
+}
+
+interface Variant {
+  name: string;
+  schedules: Schedules;
 }
 
 interface Measurement {
   form: MatmulForm;
   size: Size;
-  schedules: Schedules;
+  variants: readonly Variant[];
+  onCandidate(candidate: Candidate): void;
 }
 
-/** GFLOP/s of one product, added to what is there as a gradient is; the better of two runs after one that compiles. */
-async function measure(gpu: Gpu, pipelines: PipelineCache, { form, size, schedules }: Measurement): Promise<number> {
-  const [M, N, K] = size;
+/** Timed runs of each variant, after one that compiles. */
+const ROUNDS = 8;
+
+/** GFLOP/s of each variant, the best of some runs in turns: other work on the machine comes and goes. */
+async function measureVariants(
+  gpu: Gpu,
+  pipelines: PipelineCache,
+  { form, size, variants, onCandidate }: Measurement,
+): Promise<number[]> {
+  const runs = variants.map(({ schedules }) => record(gpu, pipelines, { form, size, schedules }));
+  try {
+    const fastest = variants.map(() => Infinity);
+    for (const { time } of runs) await time();
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [i, { time }] of runs.entries()) fastest[i] = Math.min(fastest[i], await time());
+    }
+    const [M, N, K] = size;
+    const rates = fastest.map((ns) => 2 * M * N * K / ns);
+    rates.forEach((rate, i) => onCandidate({ form, name: variants[i].name, rate }));
+    return rates;
+  } finally {
+    for (const { dispose } of runs) dispose();
+  }
+}
+
+/** One product, added to what is there where it is a weight's gradient. */
+function record(
+  gpu: Gpu,
+  pipelines: PipelineCache,
+  { form, size: [M, N, K], schedules }: { form: MatmulForm; size: Size; schedules: Schedules },
+): { time(): Promise<number>; dispose(): void } {
   const recorder = new Recorder(gpu);
   const tape = new Tape(recorder, { schedules });
   const a = ownedTensor(gpu, form === "TN" ? [K, M] : [M, K]);
@@ -184,20 +197,16 @@ async function measure(gpu: Gpu, pipelines: PipelineCache, { form, size, schedul
   matmul(tape, form, a, b, { tensor: out, accumulate: form === "TN" ? 1 : 0 });
   const program = recorder.build(pipelines, stepFields);
   const step = Object.fromEntries(stepFields.map(({ name }) => [name, 0]));
-  try {
-    let fastest = Infinity;
-    for (let run = 0; run < 3; run++) {
-      const parts = gpu.report.features.includes("timestamp-query")
-        ? await program.profile(step)
-        : [{ ns: await wallClock(gpu, () => program.run(step)) }];
-      const ns = parts.reduce((sum, part) => sum + part.ns, 0);
-      if (run > 0) fastest = Math.min(fastest, ns);
-    }
-    return 2 * M * N * K / fastest;
-  } finally {
-    program.dispose();
-    for (const tensor of [a, b, out]) tensor.region!.buffer.destroy();
-  }
+  return {
+    async time() {
+      if (!gpu.report.features.includes("timestamp-query")) return await wallClock(gpu, () => program.run(step));
+      return (await program.profile(step)).reduce((sum, { ns }) => sum + ns, 0);
+    },
+    dispose() {
+      program.dispose();
+      for (const tensor of [a, b, out]) tensor.region!.buffer.destroy();
+    },
+  };
 }
 
 /** Nanoseconds of one run, from enough runs that the 10 ms of waiting in Deno do not count. */

@@ -19,12 +19,15 @@ export interface ScheduleOptions {
   measure?: (gpu: Gpu) => Promise<MeasuredSchedules>;
 }
 
-const fileName = "schedules.json";
+/** Where the schedules of all adapters are kept. */
+export function schedulesFile(folder: string): string {
+  return join(folder, "schedules.json");
+}
 
 /** The schedules of this adapter: from the file, else measured and written to it. */
 export async function tunedSchedules(gpu: Gpu, options: ScheduleOptions): Promise<MeasuredSchedules> {
   const { folder, fresh = false, onNotice, measure = (gpu) => measureSchedules(gpu, new PipelineCache(gpu)) } = options;
-  const path = folder && join(folder, fileName);
+  const path = folder && schedulesFile(folder);
   const entries = path ? await readEntries(path, onNotice) : {};
   const key = [gpu.report.name, gpu.report.driver, `deno ${Deno.version.deno}`, await kernelDigest()].join(" | ");
   const known = entries[key];

@@ -1,0 +1,60 @@
+// `tune`: measures the kernels' schedules on this adapter again, whatever the cache holds, and keeps them.
+import { openGpu } from "../gpu/device.ts";
+import { PipelineCache } from "../gpu/pipelines.ts";
+import { measureSchedules } from "../kernels/measure.ts";
+import { ownCache, processEnvironment } from "../model/environment.ts";
+import { toggle } from "../train/flags.ts";
+import { schedulesFile, tunedSchedules } from "../train/schedule_cache.ts";
+import { parseCommand } from "./command.ts";
+
+const description = {
+  name: "tune",
+  summary:
+    "Times every variant of the matrix product on this adapter and keeps the choice, as the first start does by itself. " +
+    "Worth it where the machine was busy then. Runs that are resumed keep the schedules they began with.",
+  flags: {
+    json: toggle({ group: "Output", help: "print the schedules as JSON", default: false }),
+  },
+  examples: [["deno task tune", "measure again"]] as [string, string][],
+};
+
+/** Runs the command. */
+export async function run(args: string[]): Promise<void> {
+  const parsed = parseCommand(description, args);
+  if (!parsed) return;
+  const { json } = parsed.settings;
+  const show = json ? console.error : console.log;
+  const gpu = await openGpu();
+  try {
+    show(`adapter  ${gpu.report.name}${gpu.report.isCpu ? " (a CPU adapter)" : ""}`);
+    if (gpu.report.warning) show(gpu.report.warning);
+    const started = performance.now();
+    const folder = ownCache(processEnvironment);
+    const { schedules } = await tunedSchedules(gpu, {
+      folder,
+      fresh: true,
+      onNotice: (line) => console.error(line),
+      measure: (gpu) =>
+        measureSchedules(gpu, new PipelineCache(gpu), ({ form, name, rate }) => {
+          show(`${form}  ${name.padEnd(40)} ${rate.toFixed(1).padStart(8)} GFLOP/s`);
+        }),
+    });
+    if (json) console.log(JSON.stringify(schedules, null, 2));
+    const { texture } = schedules;
+    show(
+      texture
+        ? `Operands go through textures: ${
+          Object.entries(texture).map(([form, { rows, columns }]) => `${form} ${rows} x ${columns * 4}`).join(", ")
+        }`
+        : "Operands go through workgroup memory",
+    );
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    show(
+      `Measured in ${seconds} s${
+        folder ? `, kept in ${schedulesFile(folder)}` : ", kept nowhere: there is no cache folder"
+      }`,
+    );
+  } finally {
+    gpu.dispose();
+  }
+}
