@@ -41,7 +41,7 @@ export function parseCommand<Table extends FlagTable>(
     const reason = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
     throw new UsageError(`Cannot read the command line: ${reason}: see deno task ${description.name} --help`);
   }
-  const typed = command.opts() as Record<string, string | boolean>;
+  const typed = command.opts() as Record<string, string | boolean | string[]>;
   const given = new Set<string>();
   const settings: Record<string, unknown> = {};
   for (const [field, flag] of Object.entries(description.flags)) {
@@ -71,7 +71,9 @@ function addFlag(command: Command, field: string, flag: Flag<unknown>): void {
   const group = `${flag.group}:`;
   const help = `${flag.help}${defaultText(flag)}`;
   if (flag.kind !== "switch") {
-    command.addOption(new Option(`--${name} <${flag.value}>`, help).helpGroup(group));
+    const option = new Option(`--${name} <${flag.value}>`, help).helpGroup(group);
+    if (flag.kind === "texts") option.argParser((word, earlier?: string[]) => [...(earlier ?? []), word]);
+    command.addOption(option);
     return;
   }
   // Both forms are understood; --help shows the one that changes the default. Neither carries a default of commander's.
@@ -83,7 +85,7 @@ function addFlag(command: Command, field: string, flag: Flag<unknown>): void {
 
 function defaultText(flag: Flag<unknown>): string {
   if (flag.otherwise !== undefined) return ` (default: ${flag.otherwise})`;
-  if (flag.default === undefined || flag.kind === "switch") return "";
+  if (flag.default === undefined || flag.kind === "switch" || flag.kind === "texts") return "";
   return ` (default: ${flag.default})`;
 }
 

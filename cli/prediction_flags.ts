@@ -57,8 +57,18 @@ export function predictionProgress(): { onProgress(done: number, total: number):
   return {
     onProgress(done, total) {
       progress ??= startProgress({ label: "tokens", total });
-      progress.update(done, `${grouped(done / ((performance.now() - started) / 1000))} tokens/s`);
+      progress.update(done, rate(done, started));
     },
     stop: () => progress?.stop(),
   };
+}
+
+/** Shows battles predicted, of `total`. */
+export function battleProgress(total: number): { onProgress(battles: number, tokens: number): void; stop(): void } {
+  const started = performance.now(), progress = startProgress({ label: "battles", total });
+  return { onProgress: (battles, tokens) => progress.update(battles, rate(tokens, started)), stop: progress.stop };
+}
+
+function rate(tokens: number, started: number): string {
+  return `${grouped(tokens / ((performance.now() - started) / 1000))} tokens/s`;
 }

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 
 /** One flag. `T` is the type of its value, `undefined` included where there is no default. */
 export interface Flag<T> {
-  kind: "text" | "integer" | "number" | "switch" | "choice";
+  kind: "text" | "texts" | "integer" | "number" | "switch" | "choice";
   /** Heading it stands under in --help. */
   group: string;
   help: string;
@@ -44,6 +44,11 @@ export function text(options: Options): Flag<string | undefined> {
   return { kind: "text", value: "TEXT", default: undefined, ...options };
 }
 
+/** Any texts: the flag may be given several times; none is an empty list. */
+export function texts(options: Options): Flag<readonly string[]> {
+  return { kind: "texts", value: "TEXT", default: [], ...options };
+}
+
 export function integer(options: Defined<number>): Flag<number>;
 export function integer(options: Options): Flag<number | undefined>;
 export function integer(options: Options): Flag<number | undefined> {
@@ -77,7 +82,8 @@ export function flagName(field: string): string {
 
 /** Reads what the user typed after a flag.
  *  @throws {UsageError} with the flag, the value and what it must be */
-export function parseFlag(field: string, flag: Flag<unknown>, typed: string | boolean): unknown {
+export function parseFlag(field: string, flag: Flag<unknown>, typed: string | boolean | readonly string[]): unknown {
+  if (typeof typed === "object") return typed.map((one) => parseFlag(field, { ...flag, kind: "text" }, one));
   if (flag.kind === "switch") return typed === true || typed === "true";
   const given = String(typed);
   const refuse = (wanted: string) => {
