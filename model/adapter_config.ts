@@ -32,6 +32,10 @@ const plain: Record<string, readonly unknown[]> = {
   megatron_config: [null],
   alora_invocation_tokens: [null],
   arrow_config: [null],
+  use_bdlora: [null],
+  kasa_config: [null],
+  velora_config: [null],
+  monteclora_config: [null],
 };
 
 /** The folder's adapter_config.json; undefined where it has none. @throws {InputError} with the field that we do not compute */

@@ -6,7 +6,13 @@ import sys
 import torch
 from judges import HEADS, JointJudge, SiameseJudge
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoModelForSequenceClassification, logging
+from peft import PeftModel
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, logging
+
+
+def saved_name(name):
+    """A parameter of a PeftModel as PEFT's files have it."""
+    return name.replace(".modules_to_save.default", "").replace(".default", "")
 
 
 def read_lines(path):
@@ -30,6 +36,29 @@ def read_battles(path):
     return battles
 
 
+def load_adapted(folder, entry, options):
+    """A base and its adapters as anyone would load them with PEFT; `checkpoint` is what is trained, by the names of PEFT's file."""
+    with open(os.path.join(folder, "adapter_config.json"), encoding="utf-8") as file:
+        base = json.load(file)["base_model_name_or_path"]
+    options = {name: value for name, value in options.items() if name != "output_loading_info"}
+    config = AutoConfig.from_pretrained(folder)
+    joint = entry.get("pairing") != "siamese"
+    kind = AutoModelForSequenceClassification if joint else AutoModel
+    model = PeftModel.from_pretrained(kind.from_pretrained(base, config=config, **options), folder, is_trainable=True)
+    has_types = hasattr(config, "type_vocab_size")
+    if joint:
+        judge, rest = JointJudge(model, has_types=has_types), {}
+    else:
+        head = HEADS[entry["head"]](config.hidden_size)
+        tensors = load_file(os.path.join(folder, "head.safetensors"))
+        head.load_state_dict({name.removeprefix("head."): tensor for name, tensor in tensors.items()})
+        judge = SiameseJudge(model, head, has_types=has_types)
+        rest = {f"head.{name}": p for name, p in head.named_parameters()}
+    trained = {saved_name(n): p for n, p in model.named_parameters() if p.requires_grad} | rest
+    judge.made_up, judge.checkpoint = set(), lambda: trained
+    return judge.eval()
+
+
 def load_judge(folder):
     """The model of a run folder, as anyone would load it with transformers; without dropout."""
     logging.set_verbosity_error()
@@ -37,6 +66,8 @@ def load_judge(folder):
     with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
         entry = json.load(file).get("tiebreak", {})
     options = dict(dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    if os.path.exists(os.path.join(folder, "adapter_config.json")):
+        return load_adapted(folder, entry, options)
     if entry.get("pairing") == "siamese":
         backbone, info = AutoModel.from_pretrained(folder, **options)
         tensors = load_file(os.path.join(folder, "head.safetensors"))
