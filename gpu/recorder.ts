@@ -78,15 +78,19 @@ export class Recorder {
     return tensor;
   }
 
-  /** Whether `texture` would accept this tensor: rows must be a multiple of 256 bytes and fit the adapter's texture size. */
-  texturable(tensor: Tensor): boolean {
-    const rows = tensor.shape[0], width = tensor.size / rows, limit = this.gpu.limits.maxTextureDimension2D;
-    return tensor.dtype === "f32" && width % 64 === 0 && textureColumns(width / 4) <= limit && rows < limit;
+  /**
+   * Whether `texture` would accept this tensor, or the floats of a packed one: rows must be a multiple of 256 bytes and fit the
+   * adapter's texture size.
+   */
+  texturable({ dtype, shape: [rows], size }: Tensor): boolean {
+    const width = size / rows, { maxTextureDimension2D: limit, maxStorageBufferBindingSize } = this.gpu.limits;
+    return dtype !== "u32" && width % 64 === 0 && textureColumns(width / 4) <= limit && rows < limit &&
+      size * 4 <= maxStorageBufferBindingSize;
   }
 
   /** Copies the tensor, as it is at this point of the recording, into a texture of [rows, width / 4] texels. */
   texture(tensor: Tensor): TextureOperand {
-    if (!this.texturable(tensor)) {
+    if (!this.texturable(tensor) || tensor.dtype === "packed") {
       throw new ShapeError(
         `Cannot copy ${tensor.label} of shape [${tensor.shape}] into a texture: rows must be 64n floats`,
       );
@@ -129,6 +133,9 @@ export class Recorder {
       }
     };
     for (const [name, operand] of Object.entries(at.read ?? {})) {
+      if ("dtype" in operand && operand.dtype === "packed") {
+        throw new GpuError(`Cannot record ${where}: binding "${name}" would read ${operand.label}, which is packed`);
+      }
       check(name, operand instanceof TextureOperand ? "texture" : "read");
     }
     for (const name of Object.keys(at.write ?? {})) check(name, "write");

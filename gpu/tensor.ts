@@ -1,7 +1,8 @@
 // A tensor is a shape with a place: either a region of a buffer somebody owns, or a place the memory plan will give it.
 import { ShapeError } from "../errors.ts";
 
-export type DType = "f32" | "u32";
+/** "packed": values in a form of their own, which only kernels made for it read. */
+export type DType = "f32" | "u32" | "packed";
 
 /** Which runtime count tells how many leading rows are in use; the rest is dead. Absent: all rows are. */
 export type Live = "tokens" | "segments" | "battles";

@@ -9,6 +9,7 @@ import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, m
 import { addPartialSums } from "./column_sum.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
+import { dequantised, quantisedConstants, QuantisedTensor } from "./quantised.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
@@ -60,7 +61,7 @@ export function matmul(
   const areTextures = tape.recorder.texturable(a) && tape.recorder.texturable(b) && (!low || fitsTextures(tape, low));
   if (tile && areTextures && N % 4 === 0 && M >= tile.rows) {
     const { rows, columns, group } = tile;
-    const operands = { a: tape.texture(a), b: tape.texture(b), ...(bias && { bias }) };
+    const operands = { a: tape.texture(a), b: tape.texture(floatsOf(tape, b)), ...(bias && { bias }) };
     for (const { first, count, part } of columnsOf(N, low?.parts)) {
       const dropout = part && low?.dropout, ranges = count < N;
       const epilogue = {
@@ -96,6 +97,10 @@ export function matmul(
     addLowRank(tape, low, out, { form: geluForms[gelu.form], pre: gelu.pre });
     return;
   }
+  const packed = b instanceof QuantisedTensor && b.isWhole ? b.storage : undefined;
+  const right: Record<string, Tensor> = packed
+    ? { codes: packed.codes, scales: packed.scales }
+    : { b: floatsOf(tape, b) };
   const workgroup = tape.schedules.tile[form], { rows, columns } = tileSize(workgroup);
   const strides = {
     aRow: form === "TN" ? 1 : K,
@@ -111,7 +116,7 @@ export function matmul(
   if (chunk < K) {
     const partial = tape.tensor([Math.ceil(K / chunk), M * N], undefined, "partial");
     tape.run(tileMatmulKernel(workgroup, { bias: false, gelu: false, split: true }), "main", {
-      read: { a, b },
+      read: { a, ...right },
       write: { out: partial },
       size: { ...common, ...strides, chunk },
       groups: (step) => [...groups(step), Math.ceil(liveRows(a.live, K, step) / chunk)],
@@ -120,14 +125,26 @@ export function matmul(
     addPartialSums(tape, { partial, rows: K, live: a.live, offset: 0, chunk }, out);
     return;
   }
-  tape.run(tileMatmulKernel(workgroup, { bias: bias !== undefined, gelu: gelu !== undefined, split: false }), "main", {
-    read: { a, b, ...(bias && { bias }) },
+  const epilogue = {
+    bias: bias !== undefined,
+    gelu: gelu !== undefined,
+    split: false,
+    quantised: packed !== undefined,
+  };
+  tape.run(tileMatmulKernel(workgroup, epilogue), "main", {
+    read: { a, ...right, ...(bias && { bias }) },
     write,
     size: { ...common, ...strides },
+    constants: packed && quantisedConstants(packed),
     groups: (step) => [...groups(step), 1],
     flops,
   });
   if (low) addLowRank(tape, low, out);
+}
+
+/** The operand, a quantised one as floats, for kernels that read nothing else. */
+function floatsOf(tape: Tape, b: Tensor): Tensor {
+  return b instanceof QuantisedTensor ? dequantised(tape, b) : b;
 }
 
 /** Steps of k below which a part of a split sum is not worth its share of the addition. */

@@ -13,6 +13,7 @@
 // The WGSL is generated because Naga does not unroll loops: the sums of one invocation are named variables, as many as the
 // tile says. An invocation's rows and columns lie apart by the group's width in vec4f, so that neighbours read neighbours.
 import gelu from "./gelu.wgsl" with { type: "text" };
+import quantisedFunctions from "./quantised.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
 import { stepKernel } from "./step.ts";
 
@@ -34,6 +35,8 @@ export interface TileEpilogue {
   /** Stores the sum in `pre` and applies GELU. */
   gelu: boolean;
   split: boolean;
+  /** `b` is a quantised weight, [N, K] or [K, N]: `bSum` or `bColumn` is 1, and rows are blocks of 64. @default {false} */
+  quantised?: boolean;
 }
 
 /** Output rows and columns of one group. */
@@ -55,6 +58,48 @@ function times(n: number, line: (i: number) => string): string {
   return Array.from({ length: n }, (_, i) => line(i)).join("\n");
 }
 
+const denseLoads = `
+fn load_b(k: u32, n: u32, K: u32) -> f32 {
+  if (n < size.N && k < K) { return b[k * size.bSum + n * size.bColumn]; }
+  return 0.0;
+}
+`;
+
+/** @param quads columns of the tile in vec4f */
+function fillDense(sums: number, quads: number, lanes: number): string {
+  return `for (var i = lane; i < ${sums * quads}u; i += ${lanes}u) {
+      var k = i / ${quads}u; var q = i % ${quads}u;
+      if (size.bSum == 1u) { k = i % ${sums}u; q = i / ${sums}u; }
+      let n = n0 + q * 4u;
+      bTile[k * ${quads}u + q] = vec4f(load_b(k0 + k, n, K), load_b(k0 + k, n + 1u, K),
+                                load_b(k0 + k, n + 2u, K), load_b(k0 + k, n + 3u, K));
+    }`;
+}
+
+const quantisedLoads = `
+// Four values of one row, zeros outside of the weight.
+fn load_four(row: u32, column: u32, rows: u32, columns: u32) -> vec4f {
+  if (row >= rows || column >= columns) { return vec4f(); }
+  return four_values(row * columns + column, rows * columns / 64u);
+}
+`;
+
+/** Four codes lie in one word: of one column of the product along k (NT), four columns at a time, or of one k (NN). */
+function fillQuantised(sums: number, quads: number, lanes: number): string {
+  return `for (var i = lane; i < ${sums * quads}u; i += ${lanes}u) {
+      if (size.bSum == 1u) {
+        if (i >= ${sums / 4 * quads}u) { break; }
+        let k = i % ${sums / 4}u * 4u; let q = i / ${sums / 4}u; let n = n0 + q * 4u;
+        let w = transpose(mat4x4f(load_four(n, k0 + k, size.N, size.K), load_four(n + 1u, k0 + k, size.N, size.K),
+                                  load_four(n + 2u, k0 + k, size.N, size.K), load_four(n + 3u, k0 + k, size.N, size.K)));
+        ${times(4, (j) => `bTile[(k + ${j}u) * ${quads}u + q] = w[${j}];`)}
+      } else {
+        let k = i / ${quads}u; let q = i % ${quads}u;
+        bTile[k * ${quads}u + q] = load_four(k0 + k, n0 + q * 4u, size.K, size.N);
+      }
+    }`;
+}
+
 function generate(tile: WorkgroupTile, epilogue: TileEpilogue): string {
   const { rows, columns, sums, group: [across, down] } = tile;
   const size = tileSize(tile), lanes = across * down;
@@ -67,7 +112,7 @@ struct Size {
   rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32,${epilogue.split ? " chunk: u32," : ""}
 }
 @group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
+${epilogue.quantised ? quantisedFunctions : "@group(0) @binding(1) var<storage, read> b: array<f32>;"}
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
 ${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<f32>;" : ""}
 ${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<f32>;" : ""}
@@ -83,11 +128,7 @@ fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
   return 0.0;
 }
 
-fn load_b(k: u32, n: u32, K: u32) -> f32 {
-  if (n < size.N && k < K) { return b[k * size.bSum + n * size.bColumn]; }
-  return 0.0;
-}
-
+${epilogue.quantised ? quantisedLoads : denseLoads}
 fn store(m: u32, n: u32, part: u32, sums: vec4f) {
   for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
     let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.N + n + i;
@@ -119,13 +160,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       aTile[k * ${size.rows / 4}u + q] = vec4f(load_a(m, k0 + k, M, K), load_a(m + 1u, k0 + k, M, K),
                                 load_a(m + 2u, k0 + k, M, K), load_a(m + 3u, k0 + k, M, K));
     }
-    for (var i = lane; i < ${sums * size.columns / 4}u; i += ${lanes}u) {
-      var k = i / ${size.columns / 4}u; var q = i % ${size.columns / 4}u;
-      if (size.bSum == 1u) { k = i % ${sums}u; q = i / ${sums}u; }
-      let n = n0 + q * 4u;
-      bTile[k * ${size.columns / 4}u + q] = vec4f(load_b(k0 + k, n, K), load_b(k0 + k, n + 1u, K),
-                                load_b(k0 + k, n + 2u, K), load_b(k0 + k, n + 3u, K));
-    }
+    ${epilogue.quantised ? fillQuantised(sums, size.columns / 4, lanes) : fillDense(sums, size.columns / 4, lanes)}
     workgroupBarrier();
     for (var k = 0u; k < ${sums}u; k++) {
       ${times(rows, (q) => `let x${q} = aTile[k * ${size.rows / 4}u + local.y + ${q * down}u];`)}
