@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<Command>> = {
   calibrate: () => import("./cli/calibrate.ts"),
   ensemble: () => import("./cli/ensemble.ts"),
   average: () => import("./cli/average.ts"),
+  merge: () => import("./cli/merge.ts"),
   tokenize: () => import("./cli/tokenize.ts"),
   explore: () => import("./cli/explore.ts"),
   sample: () => import("./cli/sample.ts"),

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { averageModels } from "../model/average.ts";
 import { text } from "../train/flags.ts";
 import { parseCommand } from "./command.ts";
+import { isFree } from "./out_folder.ts";
 import { grouped } from "./progress.ts";
 
 const description = {
@@ -36,17 +37,6 @@ export async function run(args: string[]): Promise<void> {
   } catch (error) {
     // Nothing else is lost: the folder was empty.
     await Deno.remove(out, { recursive: true });
-    throw error;
-  }
-}
-
-/** Is there nothing, or an empty folder? */
-async function isFree(path: string): Promise<boolean> {
-  try {
-    return (await Array.fromAsync(Deno.readDir(path))).length === 0;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    if (error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }

@@ -1,11 +1,13 @@
 // The mean of several runs' weights: one model, as fast as one, often as good as their ensemble (Wortsman 2022, "Model
-// soups"). The runs began with the same pretrained weights; tensors are read, averaged and written one by one.
+// soups"). The runs began with the same pretrained weights; tensors are read, averaged and written one by one. Of adapters the
+// mean is that of their products B A: ranks side by side, since the mean of A times the mean of B is something else.
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
+import { type AdapterConfig, adapterConfigFile, adapterFile, readAdapterConfig } from "./adapter_config.ts";
 import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
 import { tokenizerFiles } from "./export.ts";
-import { stringifyObject } from "./json_text.ts";
+import { parseObject, stringifyObject } from "./json_text.ts";
 import { isFile } from "./model_files.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
 import { writeSafetensors } from "./safetensors_write.ts";
@@ -20,7 +22,8 @@ export async function averageModels(folders: readonly string[], out: string): Pr
   for (const [at, config] of configs.entries()) checkAlike(folders[0], configs[0], folders[at], config);
   await checkTokenizers(folders);
   const siamese = configs[0].tiebreak!.pairing === "siamese";
-  const names = siamese ? [weightsFile, headFile] : [weightsFile];
+  const adapters = await readAdapters(folders);
+  const own = adapters ? adapterFile : weightsFile, names = siamese ? [own, headFile] : [own];
   const opened: SafetensorsFile[][] = [];
   try {
     for (const name of names) {
@@ -30,7 +33,11 @@ export async function averageModels(folders: readonly string[], out: string): Pr
       checkShapes(files);
     }
     let numbers = 0;
-    for (const [at, name] of names.entries()) numbers += await writeMean(opened[at], join(out, name));
+    for (const [at, name] of names.entries()) {
+      const write = name === adapterFile ? writeStacked : writeMean;
+      numbers += await write(opened[at], join(out, name));
+    }
+    if (adapters) await writeStackedConfig(adapters, out);
     await copyTokenizer(folders[0], out);
     const { calibration: _fitted, ...tiebreak } = configs[0].tiebreak!;
     const config = { ...configs[0].raw, tiebreak };
@@ -58,6 +65,30 @@ function checkAlike(first: string, one: ModelConfig, folder: string, other: Mode
       } in the other: name runs of one model`,
     );
   }
+}
+
+/** The runs' adapters; undefined if they have none. @throws {InputError} if they are not of one base and form */
+async function readAdapters(folders: readonly string[]): Promise<AdapterConfig[] | undefined> {
+  const adapters = await Promise.all(folders.map(readAdapterConfig));
+  if (adapters.every((adapter) => adapter === undefined)) return undefined;
+  const facts = (adapter: AdapterConfig | undefined): Record<string, unknown> => ({
+    adapters: adapter !== undefined,
+    base: adapter?.base,
+    rank: adapter?.rank,
+    alpha: adapter?.alpha,
+    rsLora: adapter?.rsLora,
+  });
+  const first = facts(adapters[0]);
+  for (const [at, adapter] of adapters.entries()) {
+    const other = facts(adapter), name = Object.keys(first).find((name) => first[name] !== other[name]);
+    if (name === undefined) continue;
+    throw new InputError(
+      `Cannot average ${folders[0]} with ${folders[at]}: ${name} is ${first[name]} in one, ${
+        other[name]
+      } in the other: name runs of one model`,
+    );
+  }
+  return adapters as AdapterConfig[];
 }
 
 async function checkTokenizers(folders: readonly string[]): Promise<void> {
@@ -92,17 +123,66 @@ function checkShapes([first, ...others]: SafetensorsFile[]): void {
 async function writeMean(files: readonly SafetensorsFile[], path: string): Promise<number> {
   let numbers = 0;
   const mean = async (name: string) => {
-    const sum = Float64Array.from(await files[0].readF32(name));
-    for (const file of files.slice(1)) {
-      const values = await file.readF32(name);
-      for (let at = 0; at < sum.length; at++) sum[at] += values[at];
-    }
-    numbers += sum.length;
-    return Float32Array.from(sum, (value) => value / files.length);
+    const values = meanOf(await Promise.all(files.map((file) => file.readF32(name))));
+    numbers += values.length;
+    return values;
   };
   const tensors = [...files[0].tensors].map(([name, { shape }]) => ({ name, shape, data: () => mean(name) }));
   await writeSafetensors(path, tensors, { metadata: { format: "pt" } });
   return numbers;
+}
+
+function meanOf([first, ...others]: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const sum = Float64Array.from(first);
+  for (const values of others) for (let at = 0; at < sum.length; at++) sum[at] += values[at];
+  return Float32Array.from(sum, (value) => value / (others.length + 1));
+}
+
+/** Adapters with the ranks of all files, whose product is the mean of theirs; the head's tensors are averaged. */
+async function writeStacked(files: readonly SafetensorsFile[], path: string): Promise<number> {
+  let numbers = 0;
+  const counted = <Values extends Float32Array>(values: Values) => {
+    numbers += values.length;
+    return values;
+  };
+  const all = (name: string) => Promise.all(files.map((file) => file.readF32(name)));
+  const tensors = [...files[0].tensors].map(([name, { shape }]) => {
+    if (name.endsWith(".lora_A.weight")) {
+      const data = async () => counted(Float32Array.from((await all(name)).flatMap((values) => [...values])));
+      return { name, shape: [files.length * shape[0], shape[1]], data };
+    }
+    if (name.endsWith(".lora_B.weight")) {
+      const data = async () => counted(besideEachOther(await all(name), shape[1]));
+      return { name, shape: [shape[0], files.length * shape[1]], data };
+    }
+    return { name, shape, data: async () => counted(meanOf(await all(name))) };
+  });
+  await writeSafetensors(path, tensors, { metadata: { format: "pt" } });
+  return numbers;
+}
+
+/** Columns of several matrices side by side, each divided by their number. */
+function besideEachOther(matrices: readonly Float32Array[], columns: number): Float32Array<ArrayBuffer> {
+  const count = matrices.length, rows = matrices[0].length / columns;
+  const values = new Float32Array(count * rows * columns);
+  matrices.forEach((matrix, m) => {
+    for (let i = 0; i < matrix.length; i++) {
+      const row = Math.floor(i / columns);
+      values[(row * count + m) * columns + i % columns] = matrix[i] / count;
+    }
+  });
+  return values;
+}
+
+/** The first run's adapter_config.json with as many ranks as all have, and the same scale. */
+async function writeStackedConfig(
+  [{ folder, rank, alpha, rsLora }, ...others]: AdapterConfig[],
+  out: string,
+): Promise<void> {
+  const count = 1 + others.length, path = join(folder, adapterConfigFile);
+  const raw = parseObject(await Deno.readTextFile(path), `Cannot read ${path}`, "get the file again");
+  const config = { ...raw, r: count * rank, lora_alpha: alpha * (rsLora ? Math.sqrt(count) : count) };
+  await writeTextAtomically(join(out, adapterConfigFile), JSON.stringify(config, null, 2) + "\n");
 }
 
 async function copyTokenizer(from: string, to: string): Promise<void> {

@@ -30,3 +30,24 @@ export async function inFolder(test: (folder: string) => Promise<void>): Promise
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+/** Starts a run and sends `signal` once its metrics show `step`. */
+export async function stopAt(folder: string, args: string[], step: number, signal: Deno.Signal) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "-A", `${root}/main.ts`, ...args, "--log-every", "1"],
+    cwd: folder,
+    env: { INIT_CWD: folder, NO_COLOR: "1" },
+    stderr: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  const metricsFile = `${folder}/${args[args.indexOf("--out") + 1]}/metrics.jsonl`;
+  for (let polls = 0; polls < 3000; polls++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const text = await Deno.readTextFile(metricsFile).catch(() => "");
+    if (text.includes(`"step":${step},`)) break;
+  }
+  child.kill(signal);
+  const { code, signal: ended, stderr } = await output;
+  return { code, ended, err: new TextDecoder().decode(stderr) };
+}

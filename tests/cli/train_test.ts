@@ -1,8 +1,7 @@
 // Uses the GPU: trains a tiny model from the command line, stops it in every way, and predicts with what it left.
 import assert from "node:assert/strict";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, stopAt, task } from "./command_line.ts";
 import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
-import { root } from "../imports.ts";
 
 const read = (path: string) => Deno.readFileSync(path);
 const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
@@ -45,27 +44,6 @@ const short = [
 function metrics(path: string): any[] {
   const rows = Deno.readTextFileSync(`${path}/metrics.jsonl`).trim().split("\n").map((line) => JSON.parse(line));
   return rows.map(({ ms: _ms, ...row }) => row);
-}
-
-/** Starts a run and sends `signal` once its metrics show `step`. */
-async function stopAt(folder: string, args: string[], step: number, signal: Deno.Signal) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "-A", `${root}/main.ts`, ...args, "--log-every", "1"],
-    cwd: folder,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
-    stderr: "piped",
-    stdout: "piped",
-  }).spawn();
-  const output = child.output();
-  const metricsFile = `${folder}/${args[args.indexOf("--out") + 1]}/metrics.jsonl`;
-  for (let polls = 0; polls < 3000; polls++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const text = await Deno.readTextFile(metricsFile).catch(() => "");
-    if (text.includes(`"step":${step},`)) break;
-  }
-  child.kill(signal);
-  const { code, signal: ended, stderr } = await output;
-  return { code, ended, err: new TextDecoder().decode(stderr) };
 }
 
 Deno.test("train, evaluate and submit: a run folder that predicts, twice the same bytes, also after a kill", () =>
