@@ -10,7 +10,7 @@ import { isBounded, scoreSource, spanOf } from "./attention_scores.ts";
 import { statsWidth, textureAttention, type TextureKernel } from "./attention_texture.ts";
 import { type AttentionForm } from "./attention_texture_code.ts";
 import { type Dropout, dropoutFields } from "./dropout.ts";
-import { type HeadGroup, headGroups, relativeGradients, relativeScores } from "./attention_relative.ts";
+import { coveredTable, type HeadGroup, headGroups, relativeGradients, relativeScores } from "./attention_relative.ts";
 import { type RelativePositions, relativeTileSource } from "./relative_positions.ts";
 import { stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
@@ -87,7 +87,7 @@ export function attention(tape: Tape, options: AttentionOptions): Tensor {
   }
   const span = spanOf(options), relative = hasRelative(options.relative) ? options.relative : undefined;
   if (relative) checkRelative(relative, { heads, kvHeads, D, bounded: isBounded(span) });
-  const y = tape.output([T, heads * D], qkv.live, [qkv, relative?.keys, relative?.queries], "attention");
+  const y = tape.output([T, heads * D], qkv.live, [qkv, relative?.embeddings], "attention");
   const form = {
     head4: D / 4,
     grouped: kvHeads !== heads,
@@ -111,9 +111,8 @@ export function attention(tape: Tape, options: AttentionOptions): Tensor {
   };
   const keys: Record<string, Tensor> = dropout && dropout.rate > 0 ? { tokenKeys: dropout.tokenKeys } : {};
   const { recorder, schedules } = tape;
-  const textured = schedules.attentionTexture && [qkv, y, relative?.keys, relative?.queries]
-    .every((operand) => operand === undefined || recorder.texturable(operand)) &&
-    size.columns % 64 === 0;
+  const textured = schedules.attentionTexture && size.columns % 64 === 0 &&
+    [qkv, y, relative?.embeddings].every((operand) => operand === undefined || recorder.texturable(operand));
   const flops = 2 * T * Math.min(T, usualKeys(options)) * heads * D;
   (textured ? recordTextures : recordTiles)(tape, { qkv, blocks, y, relative, T, D, kvHeads, form, size, keys, flops });
   return y;
@@ -125,17 +124,15 @@ function hasRelative(relative: RelativePositions | undefined): boolean {
 }
 
 function checkRelative(
-  { keys, queries, columns }: RelativePositions,
+  { embeddings, keys = 0, queries = 0, columns }: RelativePositions,
   { heads, kvHeads, D, bounded }: { heads: number; kvHeads: number; D: number; bounded: boolean },
 ): void {
-  const fits = (table: Tensor | undefined) =>
-    table === undefined || (table.shape[0] === columns.count && table.size === columns.count * heads * D);
-  if (bounded || heads !== kvHeads || columns.count % 4 !== 0 || !fits(keys) || !fits(queries)) {
+  const [rows, width] = shape2(embeddings), W = heads * D;
+  const fits = (first: number) => first % W === 0 && first + W <= width;
+  if (bounded || heads !== kvHeads || rows % 4 !== 0 || rows !== columns.count || !fits(keys) || !fits(queries)) {
     throw new ShapeError(
-      `Cannot attend by relative positions with tables of [${keys?.shape}] and [${queries?.shape}] for ${columns.count} ` +
-        `columns: they take 4n columns, [columns, ${
-          heads * D
-        }], all rows of a segment and a key head for each query head`,
+      `Cannot attend by relative embeddings [${embeddings.shape}] from columns ${keys} and ${queries} on: they take 4n rows, ` +
+        `one for each of ${columns.count} columns of scores, parts of ${W}, whole segments, a key head for each query head`,
     );
   }
 }
@@ -162,13 +159,13 @@ export interface Recording {
   flops: number;
 }
 
-/** The gradients that somebody wants; undefined where nobody does. That of qkv is made even for the tables' sake alone. */
-function gradients(tape: Tape, { qkv, relative }: Recording) {
-  const wanted = tape.grad(qkv), dKeys = relative?.keys && tape.grad(relative.keys);
-  const dQueries = relative?.queries && tape.grad(relative.queries);
-  if (!wanted && !dKeys && !dQueries) return undefined;
+/** The gradients that somebody wants; undefined where nobody does. That of qkv is made even for the embeddings' sake alone. */
+function gradients(tape: Tape, recording: Recording) {
+  const { qkv, relative } = recording;
+  const wanted = tape.grad(qkv), dEmbeddings = relative && tape.grad(relative.embeddings);
+  if (!wanted && !dEmbeddings) return undefined;
   const dqkv = wanted ?? { tensor: tape.tensor(qkv.shape, qkv.live, "unused d qkv"), accumulate: 0 as const };
-  return { dqkv, dKeys, dQueries };
+  return { dqkv, dEmbeddings: dEmbeddings && coveredTable(tape, recording, dEmbeddings) };
 }
 
 function recordTiles(tape: Tape, recording: Recording): void {

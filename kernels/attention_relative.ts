@@ -22,9 +22,9 @@ export interface HeadGroup {
 const GROUP_BYTES = 2 ** 24;
 
 /** All heads at once, but with relative positions as many as fit. */
-export function headGroups({ relative, T, size: { heads } }: Pick<Recording, "relative" | "T" | "size">): HeadGroup[] {
-  if (!relative) return [{ firstHead: 0, headCount: heads }];
-  const most = Math.max(1, Math.floor(GROUP_BYTES / (T * relative.columns.count * 4)));
+export function headGroups({ T, size: { heads, columns } }: Pick<Recording, "T" | "size">): HeadGroup[] {
+  if (columns === 0) return [{ firstHead: 0, headCount: heads }];
+  const most = Math.max(1, Math.floor(GROUP_BYTES / (T * columns * 4)));
   const count = Math.ceil(heads / Math.ceil(heads / most)), groups: HeadGroup[] = [];
   for (let firstHead = 0; firstHead < heads; firstHead += count) {
     groups.push({ firstHead, headCount: Math.min(count, heads - firstHead) });
@@ -52,14 +52,16 @@ export function relativeScores(
 ): RelativeScores | undefined {
   if (!relative) return undefined;
   const { keys, queries, columns } = relative, W = heads * D, textured = qkvTexture !== undefined;
+  const width = relative.embeddings.shape[1];
   const operand = (tensor: Tensor): Operand => textured ? tape.texture(tensor) : tensor;
-  const common = { x: qkvTexture ?? qkv, xRow: 3 * W, W, D, ...group, scale, blocks, columns };
+  const common = { x: qkvTexture ?? qkv, xRow: 3 * W, tableRow: width, D, ...group, scale, blocks, columns };
   const room = (label: string) => tape.tensor([T, group.headCount * columns.count], qkv.live, label);
   const read: Record<string, Operand> = { relative: operand(columns.table) };
-  const half = (name: string, embeddings: Tensor | undefined, queries: boolean): RelativeSide | undefined => {
-    if (!embeddings) return undefined;
+  const embeddings = operand(relative.embeddings);
+  const half = (name: string, tableFirst: number | undefined, queries: boolean): RelativeSide | undefined => {
+    if (tableFirst === undefined) return undefined;
     const { relative } = read;
-    const side = { ...common, queries, xFirst: queries ? 0 : W, embeddings: operand(embeddings), relative };
+    const side = { ...common, queries, xFirst: queries ? 0 : W, embeddings, tableFirst, relative };
     const scores = room(name);
     recordRelativeScores(tape, side, scores);
     read[name] = operand(scores);
@@ -70,28 +72,35 @@ export function relativeScores(
     read,
     sides,
     textured,
-    gradients: () => ({ ...(keys && { dc2p: room("dc2p") }), ...(queries && { dp2c: room("dp2c") }) }),
+    gradients: () => ({ ...(sides.c2p && { dc2p: room("dc2p") }), ...(sides.p2c && { dp2c: room("dp2c") }) }),
   };
 }
 
-/** Records what the gradients of c2p and p2c bring to queries, keys and the tables. */
+/** The embeddings' gradient, cleared first where it has columns that no half writes. */
+export function coveredTable(tape: Tape, { relative, size, D }: Recording, target: GradientTarget): GradientTarget {
+  const { embeddings, keys, queries } = relative!, halves = [keys, queries].filter((first) => first !== undefined);
+  if (target.accumulate === 1 || new Set(halves).size * size.heads * D === embeddings.shape[1]) return target;
+  tape.recorder.clear(target.tensor);
+  return { ...target, accumulate: 1 };
+}
+
+/** Records what the gradients of c2p and p2c bring to queries, keys and the embeddings. */
 export function relativeGradients(
   tape: Tape,
   { sides, textured }: RelativeScores,
-  { dc2p, dp2c, dqkv, dKeys, dQueries }: {
+  { dc2p, dp2c, dqkv, dEmbeddings }: {
     dc2p?: Tensor;
     dp2c?: Tensor;
     dqkv: GradientTarget;
-    dKeys?: GradientTarget;
-    dQueries?: GradientTarget;
+    dEmbeddings?: GradientTarget;
   },
 ): void {
-  const half = (side: RelativeSide | undefined, gradient: Tensor | undefined, table: GradientTarget | undefined) => {
+  const half = (side: RelativeSide | undefined, gradient: Tensor | undefined) => {
     if (!side || !gradient) return;
     const dout = textured ? tape.texture(gradient) : gradient;
     addRelativeRows(tape, side, dout, dqkv.tensor);
-    if (table) recordRelativeTable(tape, side, dout, table);
+    if (dEmbeddings) recordRelativeTable(tape, side, dout, dEmbeddings);
   };
-  half(sides.c2p, dc2p, dKeys);
-  half(sides.p2c, dp2c, dQueries);
+  half(sides.c2p, dc2p);
+  half(sides.p2c, dp2c);
 }

@@ -15,12 +15,14 @@ export interface RelativeColumns {
   table: Tensor;
 }
 
-/** The relative embeddings of one layer, projected; absent: that half of the scores is not there. */
+/** The relative embeddings of one layer, projected. */
 export interface RelativePositions {
-  /** [columns, heads D]: what queries are multiplied by, "content to position". */
-  keys?: Tensor;
-  /** [columns, heads D]: what keys are multiplied by, "position to content". */
-  queries?: Tensor;
+  /** [columns, n heads D] */
+  embeddings: Tensor;
+  /** First column of what queries are multiplied by, "content to position"; absent: that half of the scores is not there. */
+  keys?: number;
+  /** First column of what keys are multiplied by, "position to content". */
+  queries?: number;
   columns: RelativeColumns;
 }
 

@@ -18,9 +18,10 @@ export interface RelativeSide {
   x: Operand;
   xRow: number;
   xFirst: number;
-  /** [columns, W] */
+  /** [columns, tableRow], head h at tableFirst + h D. */
   embeddings: Operand;
-  W: number;
+  tableRow: number;
+  tableFirst: number;
   D: number;
   firstHead: number;
   headCount: number;
@@ -55,7 +56,8 @@ export function recordRelativeTable(tape: Tape, side: RelativeSide, dout: Operan
 function record(
   tape: Tape,
   product: RelativeProduct,
-  { queries, xRow, xFirst, W, D, firstHead, headCount, scale, blocks, columns, relative }: RelativeSide,
+  { queries, xRow, xFirst, tableRow, tableFirst, D, firstHead, headCount, scale, blocks, columns, relative }:
+    RelativeSide,
   { read, write }: { read: Record<string, Operand>; write: Record<string, Tensor> },
   accumulate = 0,
 ): void {
@@ -66,7 +68,8 @@ function record(
     size: {
       queries: queries ? 1 : 0,
       D,
-      W,
+      tableRow,
+      tableFirst,
       firstHead,
       headCount,
       columns: N,

@@ -3,7 +3,7 @@
 //   rows    dx[t, h, d] += scale * sum over the band of dout[t, h, n] table[n, h, d]
 //   table   dtable[n, h, d] = scale * sum over the rows t whose band holds n of dout[t, h, n] x[t, h, d]
 // In front of this file stand the struct Step and the bands (relative_positions.ts)
-// Shapes    x [T, xRow], head h at xFirst + h D   table dtable [columns, W]   out dout [T, headCount, columns]
+// Shapes    x [T, xRow], head h at xFirst + h D   table dtable [columns, tableRow], head h at tableFirst + h D   out dout [T, headCount, columns]
 //           blocks [blocks] = (first row, row after the last, segment's first row, row after its last)
 // Dispatch  groups of 8 x 8, each invocation 4 x 4 sums, 16 steps of the sum a tile; scores [ceil(columns / 32), blocks, headCount],
 //           rows [ceil(D / 32), blocks, headCount], table [ceil(D / 32), ceil(columns / 32), headCount]
@@ -13,7 +13,8 @@
 struct Size {
   queries: u32,  // 1 where x are queries, 0 where they are keys
   D: u32,
-  W: u32,
+  tableRow: u32,
+  tableFirst: u32,
   firstHead: u32,
   headCount: u32,
   columns: u32,
@@ -38,7 +39,7 @@ var<workgroup> a_tile: array<array<vec4f, 8>, 16>;
 var<workgroup> b_tile: array<array<vec4f, 8>, 16>;
 
 fn x_at(row: u32, head: u32, d: u32) -> u32 { return row * size.xRow + size.xFirst + (size.firstHead + head) * size.D + d; }
-fn table_at(n: u32, head: u32, d: u32) -> u32 { return n * size.W + (size.firstHead + head) * size.D + d; }
+fn table_at(n: u32, head: u32, d: u32) -> u32 { return n * size.tableRow + size.tableFirst + (size.firstHead + head) * size.D + d; }
 fn out_at(row: u32, head: u32, n: u32) -> u32 { return (row * size.headCount + head) * size.columns + n; }
 
 // Four values, of which those from `count` on are 0.

@@ -50,7 +50,8 @@ function begin(tiles: string, items: string): string {
 struct Size {
   queries: u32,
   D: u32,
-  W: u32,
+  tableRow: u32,
+  tableFirst: u32,
   firstHead: u32,
   headCount: u32,
   columns: u32,
@@ -84,7 +85,7 @@ fn main(
   if (index >= ${items}) { return; }
   // Texels of the head in x, in the embeddings and in out.
   let x_head = size.xFirst / 4u + (size.firstHead + own) * (size.D / 4u);
-  let e_head = (size.firstHead + own) * (size.D / 4u);
+  let e_head = size.tableFirst / 4u + (size.firstHead + own) * (size.D / 4u);
   let o_head = own * (size.columns / 4u);
   ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
 `;
@@ -186,7 +187,7 @@ function tableCode(): string {
   ${
     times(ROWS, (r) => `
   {
-    let at = (n + ${r}u) * (size.W / 4u) + e_head + d;
+    let at = (n + ${r}u) * (size.tableRow / 4u) + e_head + d;
     ${
       times(WIDTH, (c) => `
     if (d + ${c}u < size.D / 4u) {

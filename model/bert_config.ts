@@ -8,7 +8,7 @@ export type BertModelType = "bert" | "roberta" | "xlm-roberta";
 export type GeluForm = "erf" | "tanh";
 
 /** Hugging Face's names of one activation, by its form. */
-const geluForms = {
+export const geluForms = {
   gelu: "erf",
   gelu_python: "erf",
   gelu_new: "tanh",

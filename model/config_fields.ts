@@ -34,6 +34,13 @@ export class ConfigFields {
     throw this.refuse(name, "must be a number above 0");
   }
 
+  /** A switch. */
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.get(name) ?? fallback;
+    if (typeof value === "boolean") return value;
+    throw this.refuse(name, "must be true or false");
+  }
+
   /** One of `choices`; `fallback` need not be among them. */
   choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
     const value = this.get(name) ?? fallback;

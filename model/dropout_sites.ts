@@ -10,6 +10,8 @@ export interface DropoutRates {
   embedding?: number;
   attention: number;
   classifier: number;
+  /** Before the pooler of the joint head, where a family drops there. */
+  pooler?: number;
 }
 
 export class DropoutSites {
@@ -31,7 +33,12 @@ export class DropoutSites {
     return this.#site(rate, "segmentKeys");
   }
 
-  #site(rate: number, keys: "tokenKeys" | "segmentKeys"): Dropout | undefined {
+  /** A new site over the table of relative embeddings: all sequences of a step share its masks. */
+  relative(rate: number): Dropout | undefined {
+    return this.#site(rate, "relativeKeys");
+  }
+
+  #site(rate: number, keys: "tokenKeys" | "segmentKeys" | "relativeKeys"): Dropout | undefined {
     const site = this.#tape.nextSite();
     return rate > 0 ? { rate, tokenKeys: this.#inputs[keys], site } : undefined;
   }

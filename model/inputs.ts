@@ -28,6 +28,8 @@ export interface ModelInputs {
   /** [T] and [S] u32: what dropout masks are made from. */
   tokenKeys: Tensor;
   segmentKeys: Tensor;
+  /** [relative embeddings] u32, the same for all micro-batches of a step; one row where a model has none. */
+  relativeKeys: Tensor;
   /** [S + 1] u32 */
   starts: Tensor;
   /** Work list of attention. */
@@ -42,11 +44,14 @@ export interface ModelInputs {
   weights: Tensor;
 }
 
-/** @param config says from which number on the model counts positions */
+/** @param config says from which number on the model counts positions, and how many relative embeddings it has */
 export function makeInputs(
   gpu: Gpu,
   capacity: Capacity,
-  { first_position: firstPosition = 0 }: { first_position?: number } = {},
+  { first_position: firstPosition = 0, relative_embeddings = 0 }: {
+    first_position?: number;
+    relative_embeddings?: number;
+  } = {},
 ): ModelInputs {
   const { tokens: T, segments: S, battles: B } = capacity;
   const integers = (label: string, shape: number[], live?: Live) =>
@@ -65,6 +70,7 @@ export function makeInputs(
     positions: integers("positions", [T], "tokens"),
     tokenKeys: integers("tokenKeys", [T], "tokens"),
     segmentKeys: integers("segmentKeys", [S], "segments"),
+    relativeKeys: integers("relativeKeys", [Math.max(1, relative_embeddings)]),
     starts: integers("starts", [S + 1]),
     blocks: integers("blocks", [maxAttentionBlocks(T, S), 4]),
     words: groups("words", "uniqueWords"),
@@ -115,6 +121,13 @@ export function uploadBatch(
   const keys = dropoutKeys(batch, training);
   upload(gpu, inputs.tokenKeys, keys.tokens);
   upload(gpu, inputs.segmentKeys, keys.segments);
+  // A side that no battle has.
+  const relative = sideKey({ ...training, battle: 0, side: 2 });
+  upload(
+    gpu,
+    inputs.relativeKeys,
+    Uint32Array.from({ length: inputs.relativeKeys.size }, (_, i) => tokenKey(relative, i)),
+  );
   counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
   counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
   return counts;

@@ -117,10 +117,13 @@ export function judgeAdapters(
   adaptedGroups(backbone, lora.modules).forEach(({ fuse, parts }, i) => {
     const dropout = tokenKeys && lora.dropout > 0 ? { rate: lora.dropout, tokenKeys, site: FIRST_SITE + i } : undefined;
     const b = ({ module }: AdaptedPart) => parameters.tensor(nameOfB(module));
-    if (fuse) {
-      adapters.set(parameters.fused(`${fuse}.weight`), {
-        a: parameters.fused(nameOfA(fuse)),
-        parts: parts.map((part) => ({ b: b(part), column: part.column })),
+    // Also of the first of the weights, which DeBERTa multiplies its relative embeddings with.
+    for (const weight of fuse ? parameters.fusedPrefixes(`${fuse}.weight`) : []) {
+      const within = parts.filter(({ column }) => column < weight.shape[0]);
+      if (within.length === 0) continue;
+      adapters.set(weight, {
+        a: parameters.fused(nameOfA(fuse!), within.length),
+        parts: within.map((part) => ({ b: b(part), column: part.column })),
         scale,
         dropout,
       });

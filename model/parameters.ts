@@ -50,7 +50,9 @@ export class Parameters {
   readonly #gpu: Gpu;
   readonly #frozen: Tensor;
   readonly #tensors = new Map<string, Tensor>();
-  readonly #fused = new Map<string, Tensor>();
+  /** Of the first of a fuse name's parameters, of the first two, and so on to all of them. */
+  readonly #fused = new Map<string, Tensor[]>();
+  readonly #matrices = new Map<string, Tensor>();
 
   /** Lays out and allocates; contents are zero until `write`. @throws {ShapeError} if the adapter cannot hold them */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
@@ -80,16 +82,28 @@ export class Parameters {
     return tensor;
   }
 
-  /** The parameters of one `fuse` name as one tensor, their first dimensions added up. */
-  fused(name: string): Tensor {
-    const tensor = this.#fused.get(name);
+  /** The parameters of one `fuse` name, or the first `count` of them, as one tensor, their first dimensions added up. */
+  fused(name: string, count?: number): Tensor {
+    const tensor = this.#fused.get(name)?.at(count === undefined ? -1 : count - 1);
     if (!tensor) throw new ShapeError(`Cannot find fused parameters "${name}" among those of the model`);
     return tensor;
+  }
+
+  /** What `fused` gives for each count of a fuse name's parameters, from one to all. */
+  fusedPrefixes(name: string): readonly Tensor[] {
+    return this.#fused.get(name) ?? [];
   }
 
   /** Weight [out, in] and bias of a dense layer, for `linear`. */
   linear(prefix: string): { weight: Tensor; bias: Tensor } {
     return { weight: this.tensor(`${prefix}.weight`), bias: this.tensor(`${prefix}.bias`) };
+  }
+
+  /** A parameter of more than two dimensions as a matrix, all but its first dimension in one: the kernel of a convolution. */
+  matrix(name: string): Tensor {
+    const tensor = this.#matrices.get(name);
+    if (!tensor) throw new ShapeError(`Cannot find a matrix of parameter "${name}" among those of the model`);
+    return tensor;
   }
 
   /** Gain and bias of a layer norm, for `layerNorm`. */
@@ -141,17 +155,27 @@ export class Parameters {
   }
 
   #view(places: Place[], parameters: Tensor, gradients?: Tensor): void {
-    const add = (into: Map<string, Tensor>, name: string, { offset }: Place, shape: readonly number[]) => {
+    const view = (name: string, { offset }: Place, shape: readonly number[]) => {
       const slice = (flat: Tensor, label: string) =>
         new Tensor(shape, { label }, { buffer: flat.region!.buffer, offset: offset * 4, size: sizeOf(shape) * 4 });
       const tensor = slice(parameters, name);
-      into.set(name, tensor);
       if (gradients) this.gradients.set(tensor, slice(gradients, `d ${name}`));
+      return tensor;
     };
-    for (const place of places) add(this.#tensors, place.spec.name, place, place.spec.shape);
+    for (const place of places) {
+      const { name, shape } = place.spec;
+      this.#tensors.set(name, view(name, place, shape));
+      if (shape.length > 2) this.#matrices.set(name, view(name, place, [shape[0], sizeOf(shape.slice(1))]));
+    }
     for (const [fuse, parts] of groupFused(places)) {
-      const rows = parts.reduce((sum, { spec }) => sum + spec.shape[0], 0);
-      add(this.#fused, fuse, parts[0], [rows, ...parts[0].spec.shape.slice(1)]);
+      const [{ spec }] = parts;
+      this.#fused.set(
+        fuse,
+        parts.map((_, last) => {
+          const rows = parts.slice(0, last + 1).reduce((sum, part) => sum + part.spec.shape[0], 0);
+          return view(`${fuse} to part ${last}`, parts[0], [rows, ...spec.shape.slice(1)]);
+        }),
+      );
     }
   }
 }

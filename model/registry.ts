@@ -3,6 +3,7 @@
 import { ShapeError } from "../errors.ts";
 import { type Architecture } from "./architecture.ts";
 import { bertArchitecture } from "./bert.ts";
+import { debertaV2Architecture } from "./deberta_v2.ts";
 import { llamaArchitecture } from "./llama.ts";
 import { modernBertArchitecture } from "./modernbert.ts";
 import { robertaArchitecture } from "./roberta.ts";
@@ -12,6 +13,7 @@ const architectures: ReadonlyMap<string, Architecture> = new Map([
   ["roberta", robertaArchitecture("roberta", "Roberta")],
   ["xlm-roberta", robertaArchitecture("xlm-roberta", "XLMRoberta")],
   ["modernbert", modernBertArchitecture],
+  ["deberta-v2", debertaV2Architecture],
   ["llama", llamaArchitecture("llama", "Llama")],
   ["mistral", llamaArchitecture("mistral", "Mistral")],
   ["qwen2", llamaArchitecture("qwen2", "Qwen2")],

@@ -104,6 +104,7 @@ export const tinyGoldens = [
     "modernbert_swap",
   ]
     .map((name) => `encoder_${name}`),
+  ...["v3", "v3_concat", "v2_xlarge", "v2_plain", "v2_p2c", "v2_absolute"].map((name) => `deberta_${name}`),
 ];
 
 /** Reads `tests/goldens/<name>/`. */

@@ -272,5 +272,6 @@ export function resolveMaxTokens(
 
 /** Probability of dropping at each kind of site: the model's own, or one for all. */
 export function dropoutRates({ dropout }: { dropout?: number }, own: DropoutRates): DropoutRates {
-  return dropout === undefined ? own : { hidden: dropout, attention: dropout, classifier: dropout };
+  if (dropout === undefined) return own;
+  return { hidden: dropout, attention: dropout, classifier: dropout, ...("pooler" in own && { pooler: dropout }) };
 }

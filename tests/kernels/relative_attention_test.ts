@@ -93,11 +93,15 @@ for (const row of cases) {
   padded.set(blocks);
   const inputs: Record<string, Input> = {
     qkv: { shape: [T, 3 * W], live: "tokens", data: normal(T * 3 * W, 1), grad: "activation" },
-    ...(only !== "p2c" && { keys: { shape: [columns, W], data: normal(columns * W, 2), grad: "activation" as const } }),
-    ...(only !== "c2p" &&
-      { queries: { shape: [columns, W], data: normal(columns * W, 3), grad: "parameter" as const } }),
+    // Columns of queries, then of keys.
+    embeddings: { shape: [columns, 2 * W], data: normal(columns * 2 * W, 2), grad: only ? "activation" : "parameter" },
     blocks: { shape: [rows, 4], data: padded },
     tokenKeys: { shape: [T], live: "tokens", data: tokenKeys },
+  };
+  const halves = (embeddings: Float64Array) => {
+    const half = (first: number) =>
+      Float64Array.from({ length: columns * W }, (_, i) => embeddings[Math.floor(i / W) * 2 * W + first + i % W]);
+    return { ...(only !== "c2p" && { queries: half(0) }), ...(only !== "p2c" && { keys: half(W) }) };
   };
   for (const [name, schedule] of Object.entries(schedules)) {
     // Three kernels of its own for each half, ten seconds of cold compiling: with --all only.
@@ -108,44 +112,62 @@ for (const row of cases) {
         why,
         inputs,
         step: { tokens, segments: lengths.length, blocks: blocks.length / 4 },
-        record: (tape, { qkv, keys, queries, blocks, tokenKeys }) =>
+        record: (tape, { qkv, embeddings, blocks, tokenKeys }) =>
           attention(tape, {
             qkv,
             heads,
             scale,
             blocks,
-            relative: { keys, queries, columns: relativeColumns(tape, list, columns) },
+            relative: {
+              embeddings,
+              columns: relativeColumns(tape, list, columns),
+              ...(only !== "c2p" && { queries: 0 }),
+              ...(only !== "p2c" && { keys: W }),
+            },
             ...(rate && { dropout: { rate, site: 6, tokenKeys } }),
           }),
-        forward: ({ qkv, keys, queries }) => relativeAttentionForward({ qkv, keys, queries }, layout),
-        backward: ({ qkv, keys, queries }, dy) => relativeAttentionBackward({ qkv, keys, queries }, layout, dy),
+        forward: ({ qkv, embeddings }) => relativeAttentionForward({ qkv, ...halves(embeddings) }, layout),
+        backward({ qkv, embeddings }, dy) {
+          const { qkv: dqkv, keys, queries } = relativeAttentionBackward({ qkv, ...halves(embeddings) }, layout, dy);
+          const part = (half: Float64Array | undefined, at: number) => half ? half[at] : 0;
+          return {
+            qkv: dqkv,
+            embeddings: embeddings.map((_, i) => {
+              const n = Math.floor(i / 2 / W), w = i % (2 * W);
+              return w < W ? part(queries, n * W + w) : part(keys, n * W + w - W);
+            }),
+          };
+        },
         schedules: schedule,
       }));
   }
 }
 
 Deno.test("headGroups() takes all heads where their scores are small, and cuts them evenly where not", () => {
-  const groups = (T: number, count: number, heads: number) =>
-    headGroups({ T, size: { heads }, relative: { columns: { count, reach: 1, table: undefined as never } } });
+  const groups = (T: number, columns: number, heads: number) => headGroups({ T, size: { heads, columns } });
   assert.deepEqual(groups(64, 512, 6), [{ firstHead: 0, headCount: 6 }]);
   assert.deepEqual(groups(2048, 512, 6), [{ firstHead: 0, headCount: 3 }, { firstHead: 3, headCount: 3 }]);
   assert.deepEqual(groups(2048, 512, 5).map(({ headCount }) => headCount), [3, 2]);
   assert.equal(groups(100_000, 512, 3).length, 3);
+  assert.deepEqual(groups(100_000, 0, 3), [{ firstHead: 0, headCount: 3 }]);
 });
 
-Deno.test("attention() refuses tables of relative positions that it cannot take, at record time", async () => {
+Deno.test("attention() refuses relative embeddings that it cannot take, at record time", async () => {
   const { gpu } = await testGpu();
   const recorder = new Recorder(gpu), tape = new Tape(recorder, { schedules: schedules.tiles });
   const qkv = recorder.tensor([5, 24], { live: "tokens" }), blocks = recorder.tensor([1, 4], { dtype: "u32" });
-  const keys = recorder.tensor([8, 8]), columns = relativeColumns(tape, [0, 4, 7], 8);
-  assert.throws(
-    () => attention(tape, { qkv, heads: 2, blocks, causal: true, relative: { keys, columns } }),
-    /all rows of a segment/,
-  );
-  assert.throws(
-    () => attention(tape, { qkv, heads: 2, blocks, relative: { keys: recorder.tensor([8, 4]), columns } }),
-    /\[columns, 8\]/,
-  );
+  const columns = relativeColumns(tape, [0, 4, 7], 8);
+  const attend = (rows: number, keys: number, causal = false) => () =>
+    attention(tape, {
+      qkv,
+      heads: 2,
+      blocks,
+      causal,
+      relative: { embeddings: recorder.tensor([rows, 8]), keys, columns },
+    });
+  assert.throws(attend(8, 0, true), /whole segments/);
+  assert.throws(attend(12, 0), /one for each of 8 columns/);
+  assert.throws(attend(8, 8), /parts of 8/);
   assert.throws(() => relativeColumns(tape, [0, 4, 8], 8), /lie below 8/);
   assert.throws(() => relativeColumns(tape, [4, 0, 7], 8), /never descend/);
 });

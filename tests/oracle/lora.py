@@ -41,6 +41,16 @@ CASES = {
                      modules_to_save=["pooler", "classifier"]),
         "lengths": [[13], [41], [1], [7], [26]],
     },
+    "deberta": {
+        "why": "keys and values of three heads, the keys of relative embeddings too, which share them, embeddings narrower, rank 4",
+        "model": "deberta-v2", "pairing": "joint", "seed": 35, "std": 0.15,
+        "config": dict(hidden_size=36, embedding_size=20, num_attention_heads=3, num_hidden_layers=2, intermediate_size=28,
+                       vocab_size=43, max_position_embeddings=48, relative_attention=True, position_buckets=12,
+                       position_biased_input=False, share_att_key=True, pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm"),
+        "lora": dict(r=4, lora_alpha=8, target_modules=["key_proj", "value_proj"],
+                     modules_to_save=["pooler", "classifier"]),
+        "lengths": [[21], [40], [1], [7], [26]],
+    },
     "bert_swap": {
         "why": "keys and the feed-forward part in the top layer alone, rows of 64n floats, tanh GELU, swap head on means, rank 12",
         "model": "bert", "pairing": "siamese", "head": "swap", "seed": 34,
@@ -85,7 +95,7 @@ class Trained:
 def make(name):
     case = STEPS | CASES[name]
     draw = prepare(case["seed"])
-    decoder = case["model"] != "bert"
+    decoder = case["model"] not in ("bert", "deberta-v2")
     fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None) if decoder else dict(
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
     config = AutoConfig.for_model(case["model"], **(fixed | case["config"]), num_labels=3)

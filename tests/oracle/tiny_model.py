@@ -21,6 +21,9 @@ FORMS = {
     "bert": (dict(pad_token_id=0), ""),
     "roberta": (dict(type_vocab_size=1, bos_token_id=0, eos_token_id=2), "roberta"),
     "xlm-roberta": (dict(type_vocab_size=1, bos_token_id=0, eos_token_id=2), "roberta"),
+    "deberta-v2": (dict(pad_token_id=0, relative_attention=True, position_buckets=32, share_att_key=True,
+                        pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm", position_biased_input=False,
+                        embedding_size=32, conv_kernel_size=3, conv_act="gelu"), ""),
     "modernbert": (dict(pad_token_id=4, cls_token_id=2, sep_token_id=3, bos_token_id=2, eos_token_id=3, local_attention=16,
                         embedding_dropout=0.1, mlp_dropout=0.1, attention_dropout=0.1), "modernbert"),
 }

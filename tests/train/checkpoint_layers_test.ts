@@ -42,8 +42,8 @@ async function train(name: string, checkpointLayers: boolean) {
   }
 }
 
-// Post-norm with dropout everywhere; pre-norm with causal, capped attention and its own dropout; a siamese pair.
-for (const name of ["bert_tiles", "bert_wide_heads", "decoder_gemma2", "decoder_qwen3_swap"]) {
+// Post-norm with dropout everywhere; pre-norm with causal, capped attention and its own dropout; a siamese pair; tables that all layers share.
+for (const name of ["bert_tiles", "bert_wide_heads", "decoder_gemma2", "decoder_qwen3_swap", "deberta_v2_xlarge"]) {
   Deno.test(`--checkpoint-layers gives the same losses, gradients and weights to the bit, dropout on: ${name}`, async () => {
     const [plain, checkpointed] = [await train(name, false), await train(name, true)];
     assert.deepEqual(checkpointed, plain);

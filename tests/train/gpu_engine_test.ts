@@ -33,7 +33,7 @@ async function trainedBytes(golden: Golden, engine: GpuEngine, cut: (all: number
   return (await engine.readState()).parameters;
 }
 
-for (const name of ["bert_tiles", "bert_wide_heads"]) {
+for (const name of ["bert_tiles", "bert_wide_heads", "deberta_v3_concat"]) {
   const golden = await loadGolden(name);
 
   Deno.test(`GpuEngine gives the same bytes twice, dropout on: ${name}`, async () => {

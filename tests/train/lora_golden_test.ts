@@ -9,7 +9,7 @@ import { compareGradients, type Golden, loadGolden, packGolden, stepWeight, tigh
 import { compare, testGpu } from "../kernels/harness.ts";
 import { checkpointName, openGoldenEngine } from "./golden_engine.ts";
 
-for (const name of ["llama", "qwen2", "bert", "bert_swap"].map((name) => `lora_${name}`)) {
+for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name) => `lora_${name}`)) {
   const golden = await loadGolden(name);
   const title = `${name} (${golden.pairing}${golden.head ? ", " + golden.head : ""}: ${golden.why})`;
   const all = packGolden(golden, golden.battles.map((_, i) => i));

@@ -77,4 +77,5 @@ Deno.test("dropoutRates() are config.json's, or one for all", () => {
   const own = { hidden: 0.1, attention: 0.2, classifier: 0.3 };
   assert.deepEqual(dropoutRates({}, own), own);
   assert.deepEqual(dropoutRates({ dropout: 0 }, own), { hidden: 0, attention: 0, classifier: 0 });
+  assert.equal(dropoutRates({ dropout: 0.2 }, { ...own, pooler: 0 }).pooler, 0.2);
 });
