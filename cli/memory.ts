@@ -5,13 +5,13 @@ import { openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter, usualGpu } from "../gpu/planning.ts";
 import { defaultSchedules } from "../kernels/schedules.ts";
 import { type ModelConfig, parseConfig, readConfig } from "../model/config.ts";
-import { type Method } from "../model/judge.ts";
+import { type Method, trainsAdapters } from "../model/judge.ts";
 import { knownConfigs } from "../model/known_configs.ts";
 import { architectureOf } from "../model/registry.ts";
 import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
-import { loraOf, resolveLora, trainsAdapters } from "../train/lora_settings.ts";
+import { loraOf, resolveLora } from "../train/lora_settings.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
@@ -35,6 +35,7 @@ const description = {
     method: { ...method, otherwise: "each" },
     loraRank,
     loraTargets,
+    quant: trainFlags.quant,
     batch,
     batchTokens,
     maxTokens,
@@ -78,6 +79,7 @@ export async function run(args: string[]): Promise<void> {
       });
       const asked = {
         lora,
+        quant: each === "qlora" ? settings.quant ?? "nf4" : undefined,
         ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
       };

@@ -5,7 +5,8 @@
 //         256 of them. 4.127 bits a value. Dettmers et al. 2023 (QLoRA); functional.py and backends/ of bitsandbytes 0.50.2.
 //   int8  blocks of 64 values, each a whole number from -127 to 127 times the block's largest magnitude / 127. 8.5 bits.
 //
-// All arithmetic is in f32, step by step as there, so that the codes are the same to the bit.
+// All arithmetic is in f32, step by step as there, so that the codes are the same to the bit. (Its CPU build looks the magnitudes' codes
+// up on a grid of 2^-15 and takes a neighbour now and then; ours are the nearest, as on its GPUs.)
 import { ShapeError } from "../errors.ts";
 
 export type QuantForm = "nf4" | "int8";

@@ -6,6 +6,7 @@
 //   joint    one sequence of prompt, A and B: exactly the architecture's …ForSequenceClassification
 import { type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "../kernels/adapters.ts";
+import { type QuantForm } from "../kernels/quantiser.ts";
 import { concatHead } from "../kernels/concat_head.ts";
 import { pool } from "../kernels/pool.ts";
 import { swapHead } from "../kernels/swap_head.ts";
@@ -15,6 +16,7 @@ import { type DropoutRates, DropoutSites } from "./dropout_sites.ts";
 import { type ModelInputs } from "./inputs.ts";
 import { adapterParameters, judgeAdapters, type Lora } from "./lora.ts";
 import { type Parameters, type ParameterSpec } from "./parameters.ts";
+import { quantiseFrozen } from "./quantised_parameters.ts";
 import { architectureOf } from "./registry.ts";
 import { type Pairing, type SiameseHead } from "./tiebreak_entry.ts";
 import { trainedLayers } from "./train_layers.ts";
@@ -28,21 +30,29 @@ export interface JudgeShape {
   lora?: Lora;
   /** Trains only so many of the backbone's top layers. @default all */
   trainLayers?: number;
+  /** The form in which the backbone's frozen dense weights are held. @default floats */
+  quant?: QuantForm;
 }
 
 /** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted; `lora` too, but trains adapters
- *  of its weights. */
-export type Method = "full" | "head" | "lora";
+ *  of its weights; `qlora` trains them on a quantised backbone. */
+export type Method = "full" | "head" | "lora" | "qlora";
+
+/** Whether a method trains adapters. */
+export function trainsAdapters(method: Method): boolean {
+  return method === "lora" || method === "qlora";
+}
 
 /** Every parameter of the judge, by checkpoint name. */
 export function judgeParameters(shape: JudgeShape, method: Method): ParameterSpec[] {
-  const { config, lora, trainLayers } = shape;
+  const { config, lora, trainLayers, quant } = shape;
   let backbone = architectureOf(config).parameters(config, method === "full");
   if (trainLayers !== undefined) {
     const isTrained = trainedLayers(backbone, trainLayers);
     backbone = backbone.map((spec) => ({ ...spec, trainable: spec.trainable && isTrained(spec.name) }));
   }
-  return [...backbone, ...(lora ? adapterParameters(backbone, lora, method === "lora") : []), ...headParameters(shape)];
+  const adapters = lora ? adapterParameters(backbone, lora, trainsAdapters(method)) : [];
+  return [...(quant ? quantiseFrozen(backbone, quant) : backbone), ...adapters, ...headParameters(shape)];
 }
 
 /** The parameters that a backbone's checkpoint need not hold; those of the joint head are taken from it where it does. */

@@ -5,6 +5,9 @@ import { type Gpu } from "../gpu/device.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { readTensors, upload } from "../gpu/transfer.ts";
+import { QuantisedTensor } from "../kernels/quantised.ts";
+import { type QuantForm } from "../kernels/quantiser.ts";
+import { QuantisedParameters } from "./quantised_parameters.ts";
 
 /** A parameter as a model asks for it. */
 export interface ParameterSpec {
@@ -21,6 +24,8 @@ export interface ParameterSpec {
    * query, key and value projections become one product.
    */
   fuse?: string;
+  /** The form in which a frozen dense weight is held. Absent: floats. */
+  quant?: QuantForm;
 }
 
 /** Trainable parameters with their gradients and moments, each flat; lengths are multiples of 64 floats (256 bytes). */
@@ -49,6 +54,7 @@ export class Parameters {
   readonly specs: readonly ParameterSpec[];
   readonly #gpu: Gpu;
   readonly #frozen: Tensor;
+  readonly #quantised: QuantisedParameters;
   readonly #tensors = new Map<string, Tensor>();
   /** Of the first of a fuse name's parameters, of the first two, and so on to all of them. */
   readonly #fused = new Map<string, Tensor[]>();
@@ -69,10 +75,13 @@ export class Parameters {
       secondMoments: flat("second moments"),
       decayedLength: decayed.end,
     };
-    const frozen = layOut(gpu, specs.filter((s) => !s.trainable), 0);
+    const frozen = layOut(gpu, specs.filter((s) => !s.trainable && !s.quant), 0);
     this.#frozen = ownedTensor(gpu, [Math.max(ALIGN, frozen.end)], { label: "frozen parameters" });
     this.#view([...decayed.places, ...undecayed.places], this.flat.parameters, this.flat.gradients);
     this.#view(frozen.places, this.#frozen);
+    this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant));
+    for (const [name, tensor] of this.#quantised.tensors) this.#tensors.set(name, tensor);
+    for (const [name, tensor] of this.#quantised.fused) this.#fused.set(name, tensor);
   }
 
   /** @throws {ShapeError} if the model has no such parameter */
@@ -116,11 +125,14 @@ export class Parameters {
     if (data.length !== tensor.size) {
       throw new ShapeError(`Cannot write ${data.length} values to "${name}" of shape [${tensor.shape}]`);
     }
-    upload(this.#gpu, tensor, data);
+    if (tensor instanceof QuantisedTensor) this.#quantised.write(name, data);
+    else upload(this.#gpu, tensor, data);
   }
 
-  /** Every parameter, or those of `specs`, read back, in their order. */
+  /** Every parameter, or those of `specs`, read back, in their order. @throws {ShapeError} if one is quantised */
   async read(specs = this.specs): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
+    const packed = specs.find(({ quant }) => quant);
+    if (packed) throw new ShapeError(`Cannot read "${packed.name}" back: it is held in ${packed.quant}`);
     const data = await readTensors(this.#gpu, specs.map(({ name }) => this.tensor(name)));
     return specs.map(({ name, shape }, i) => ({ name, shape: [...shape], data: data[i] }));
   }
@@ -142,11 +154,12 @@ export class Parameters {
 
   /** Of each of the two sets of moments, gradients and trained parameters; and of the frozen ones. */
   get bytes(): { trained: number; frozen: number } {
-    return { trained: this.flat.parameters.bytes, frozen: this.#frozen.bytes };
+    return { trained: this.flat.parameters.bytes, frozen: this.#frozen.bytes + this.#quantised.bytes };
   }
 
   dispose(): void {
     for (const tensor of this.#buffers()) tensor.region!.buffer.destroy();
+    this.#quantised.dispose();
   }
 
   #buffers(): Tensor[] {

@@ -52,6 +52,8 @@ export interface Golden extends GoldenResults {
   why: string;
   pairing: "joint" | "siamese";
   head: "swap" | "concat" | null;
+  /** The form of the base's dense weights; absent: floats. */
+  quant?: "nf4" | "int8";
   hyper: {
     clip: number;
     weightDecay: number;

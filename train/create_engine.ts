@@ -2,6 +2,7 @@
 import { type AdapterReport, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
+import { type QuantForm } from "../kernels/quantiser.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { type AdapterConfig } from "../model/adapter_config.ts";
 import { type ModelConfig } from "../model/config.ts";
@@ -27,6 +28,8 @@ export interface CreateEngineOptions {
   lora?: Lora;
   /** Where they come from, if they are not new; added to the weights where `lora` is absent. */
   adapter?: AdapterConfig;
+  /** The form in which the backbone's frozen dense weights are held. @default floats */
+  quant?: QuantForm;
   /** Trains only so many of the top layers. @default all */
   trainLayers?: number;
   /** Battles of one optimizer step. */

@@ -4,7 +4,7 @@ import { type AdapterConfig } from "../model/adapter_config.ts";
 import { readLora } from "../model/adapter_weights.ts";
 import { type FamilyConfig } from "../model/architecture.ts";
 import { type ModelConfig } from "../model/config.ts";
-import { type Method } from "../model/judge.ts";
+import { type Method, trainsAdapters } from "../model/judge.ts";
 import { chooseModules, type Lora, type LoraForm } from "../model/lora.ts";
 import { architectureOf } from "../model/registry.ts";
 import { type Pairing } from "../model/tiebreak_entry.ts";
@@ -19,11 +19,6 @@ export interface LoraSettings {
 }
 
 export const loraDefaults = { rank: 16, alpha: 32, dropout: 0.05, targets: "all-linear" };
-
-/** Whether a method trains adapters. */
-export function trainsAdapters(method: Method): boolean {
-  return method === "lora";
-}
 
 /** Defaults filled in, or the numbers of the adapters that the model's folder holds.
  *  @throws {UsageError} if a flag does not suit the method or those adapters */

@@ -2,7 +2,8 @@
 import { ShapeError, UsageError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { estimateMemory, type EstimateOptions, totalBytes } from "./memory.ts";
-import { newLora, trainsAdapters } from "./lora_settings.ts";
+import { trainsAdapters } from "../model/judge.ts";
+import { newLora } from "./lora_settings.ts";
 import { trainFlags } from "./settings.ts";
 
 export interface MemoryCheckOptions extends EstimateOptions {
@@ -72,7 +73,7 @@ function changes(options: MemoryCheckOptions): Change[] {
     if (!choices.includes(cheaper) || cheaper === method) continue;
     const methodOptions = { method: cheaper as EstimateOptions["method"] };
     const lora = trainsAdapters(methodOptions.method) ? newLora({}, options) : undefined;
-    const changed = { ...methodOptions, lora };
+    const changed = { ...methodOptions, lora, quant: cheaper === "qlora" ? "nf4" as const : undefined };
     add({ flags: `--method ${cheaper}`, options: changed });
     const tokens = sequences * maxTokens;
     if (tokens < capacity.tokens) {

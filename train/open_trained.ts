@@ -36,6 +36,7 @@ export async function openTrained(
     adapter,
     lora: adapter && await readLora(adapter, config),
     config,
+    quant: adapter && config.tiebreak?.quant,
     pairing,
     head: config.tiebreak?.head ?? "swap" as const,
     // The head alone, or with adapters, has gradients and moments: the least memory.

@@ -170,6 +170,7 @@ async function writeModel({ out, model, lora, settings, created }: Written): Pro
     ...(pairing === "siamese" && { head }),
     template: model.template.name,
     max_tokens: maxTokens,
+    ...(settings.quant && { quant: settings.quant }),
   };
   if (!lora) {
     const tensors = await created.engine.readParameters();

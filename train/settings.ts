@@ -57,10 +57,16 @@ export const trainFlags = {
     otherwise: "as suits the model: siamese for encoders, joint for decoders",
   }),
   head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
-  method: choice(["full", "head", "lora"], {
+  method: choice(["full", "head", "lora", "qlora"], {
     group: model,
-    help: "train every layer, only the head, or the head and low-rank adapters of the layers",
+    help:
+      "train every layer, only the head, or the head and low-rank adapters of the layers; qlora: of quantised layers",
     otherwise: "full for encoders, lora for decoders",
+  }),
+  quant: choice(["nf4", "int8"], {
+    group: model,
+    help: "form of the layers' frozen weights, with --method qlora: 4 bits as bitsandbytes', or 8",
+    otherwise: "nf4",
   }),
   trainLayers: integer({
     group: model,
@@ -114,7 +120,7 @@ export const trainFlags = {
     group: size,
     help:
       "keep only each layer's input for the backward pass and compute the rest again: less memory, a third more time",
-    default: false,
+    otherwise: "on for --method qlora",
   }),
   memoryLimit: number({
     group: size,
@@ -203,6 +209,7 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
   lr: number;
   epochs: number;
   method: Method;
+  checkpointLayers: boolean;
 }
 
 /** What the built-in sample wants in place of the defaults: so few and so clear battles bear a high rate (docs/sample.md). */
@@ -226,14 +233,19 @@ export function resolveSettings(
   if (method === "head" && flags.trainLayers !== undefined) {
     throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
   }
+  if (method !== "qlora" && flags.quant !== undefined) {
+    throw new UsageError(`Cannot use --quant with --method ${method}: leave it out, or add --method qlora`);
+  }
   return {
     ...settings,
     ...resolveLora(flags, method, adapter),
+    ...(method === "qlora" && { quant: flags.quant ?? "nf4" }),
+    checkpointLayers: flags.checkpointLayers ?? method === "qlora",
     method,
     pairing,
     maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
-    lr: flags.lr ?? { head: 1e-3, lora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
+    lr: flags.lr ?? { head: 1e-3, lora: 2e-4, qlora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
     epochs: flags.epochs ?? (isSample && method === "full" ? sampleRecipe.epochs : 2),
   };
 }

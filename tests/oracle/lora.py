@@ -1,14 +1,19 @@
 """Goldens of tiny models with PEFT's adapters, one folder each under tests/goldens/: python tests/oracle/lora.py [name ...]
 
 goldens/lora_<name> holds the base as save_pretrained writes it, adapter/ what PEFT's save_pretrained writes of the adapters and
-of modules_to_save. Weights are drawn wide, B is away from zero: else the gradient of A would be zero.
+of modules_to_save. Weights are drawn wide, B is away from zero: else the gradient of A would be zero. With `quant` the folder holds the
+base as it was, and PyTorch computes with what the quantised weights stand for, made by bitsandbytes itself (int8: quantization.py).
 """
 import os
+import re
 import sys
 
+import numpy as np
+import torch
 from bert import make_battles
 from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
 from peft import LoraConfig, get_peft_model
+from quantization import dequantise_nf4, int8
 from runs import saved_name
 from tiny import STEPS, make_judge, random_weights
 from trajectory import both_precisions, float32_error
@@ -59,7 +64,46 @@ CASES = {
         "lora": dict(r=12, lora_alpha=12, target_modules=r"encoder\.layer\.1\.(.*key|intermediate\.dense|output\.dense)"),
         "lengths": [[32, 17], [64, 4], [5, 30], [23, 24], [1, 50]],
     },
+    "nf4_qwen2": {
+        "why": "base in nf4, four heads on two fused to one matrix with three offsets, every dense layer adapted, rank 8",
+        "model": "qwen2", "pairing": "joint", "seed": 35, "std": 0.12, "quant": "nf4",
+        "config": dict(hidden_size=64, head_dim=32, num_attention_heads=4, num_key_value_heads=2, num_hidden_layers=2,
+                       intermediate_size=64, vocab_size=40),
+        "lora": dict(r=8, lora_alpha=8, target_modules=[
+            "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]),
+        "lengths": [[61], [5], [33], [50], [2]],
+    },
+    "nf4_bert_swap": {
+        "why": "base in nf4, queries alone adapted, gradients through quantised layers below the adapters, exact GELU, swap head",
+        "model": "bert", "pairing": "siamese", "head": "swap", "seed": 36, "quant": "nf4",
+        "config": dict(hidden_size=64, num_attention_heads=2, num_hidden_layers=2, intermediate_size=64, vocab_size=52,
+                       max_position_embeddings=64, hidden_act="gelu"),
+        "lora": dict(r=4, lora_alpha=8, target_modules=["query"]),
+        "lengths": [[32, 17], [64, 4], [5, 30], [23, 24], [1, 50]],
+    },
+    "int8_llama": {
+        "why": "base in int8, one head of keys, feed-forward part alone adapted, rank 4",
+        "model": "llama", "pairing": "joint", "seed": 37, "quant": "int8",
+        "config": dict(hidden_size=64, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=2,
+                       intermediate_size=64, vocab_size=61),
+        "lora": dict(r=4, lora_alpha=8, target_modules=["gate_proj", "down_proj"]),
+        "lengths": [[13], [40], [1], [7], [26]],
+    },
 }
+
+
+def quantise(backbone, quant):
+    """Puts in the place of each dense weight of the layers what its quantised form stands for."""
+    for name, module in backbone.named_modules():
+        if isinstance(module, torch.nn.Linear) and not re.search(r"(pooler|classifier|score)", name):
+            module.weight.data.copy_(dequantised(module.weight.data, quant))
+
+
+def dequantised(weight, quant):
+    if quant == "nf4":
+        return dequantise_nf4(weight)
+    codes, scales = int8(weight.numpy().reshape(-1, 64))
+    return torch.from_numpy((codes * scales[:, None]).astype(np.float32).reshape(weight.shape))
 
 
 def adapt(judge, case):
@@ -102,6 +146,8 @@ def make(name):
     judge = make_judge(case, config, has_types=not decoder)
     folder = goldens_folder(f"lora_{name}")
     (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
+    if "quant" in case:
+        quantise(judge.model if case["pairing"] == "joint" else judge.backbone, case["quant"])
     adapted = adapt(judge, case)
     # The folder stands beside its base: a path that PEFT would take from here, and we take from the folder.
     adapted.peft_config["default"].base_model_name_or_path = f"../../lora_{name}"
@@ -121,7 +167,7 @@ def make(name):
     write_tensors(os.path.join(folder, "gradients.safetensors"), {n: g.numpy() for n, g in single["gradients"].items()})
     write_json(os.path.join(folder, "golden.json"), {
         "name": f"lora_{name}", "why": case["why"], "modelType": case["model"], "pairing": case["pairing"],
-        "head": case.get("head"), "hyper": hyper, "battles": battles, "steps": steps,
+        "head": case.get("head"), **({"quant": case["quant"]} if "quant" in case else {}), "hyper": hyper, "battles": battles, "steps": steps,
         "logits": single["logits"], "finalLogits": single["finalLogits"],
         "losses": single["losses"], "gradNorms": single["gradNorms"],
         "float64": float64_part(double), "float32Error": error,

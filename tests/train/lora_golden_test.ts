@@ -1,13 +1,8 @@
 // Adapters made by PEFT, loaded and trained: logits, every gradient and a trajectory of AdamW steps, on tiny random models.
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { peftPrefix, readLora, transposed } from "../../model/adapter_weights.ts";
-import { readAdapterConfig } from "../../model/adapter_config.ts";
-import { readConfig } from "../../model/config.ts";
-import { type GpuEngine } from "../../train/gpu_engine.ts";
-import { compareGradients, type Golden, loadGolden, packGolden, stepWeight, tightLimits } from "../golden.ts";
-import { compare, testGpu } from "../kernels/harness.ts";
-import { checkpointName, openGoldenEngine } from "./golden_engine.ts";
+import { compareGradients, loadGolden, packGolden, stepWeight, tightLimits } from "../golden.ts";
+import { compare } from "../kernels/harness.ts";
+import { adapterGradients, withAdapterEngine } from "./adapter_engine.ts";
 
 for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name) => `lora_${name}`)) {
   const golden = await loadGolden(name);
@@ -15,20 +10,12 @@ for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name)
   const all = packGolden(golden, golden.battles.map((_, i) => i));
 
   Deno.test(`judge with adapters gives the logits and gradients of PEFT: ${title}`, () =>
-    withEngine(golden, async (engine) => {
+    withAdapterEngine(golden, {}, async (engine) => {
       compare(`${name}: logits`, await engine.logits(all), golden.logits.flat(), tightLimits.logits);
       for (const indices of golden.steps[0].microBatches) {
         engine.accumulate(packGolden(golden, indices), { step: 1, stepWeight: stepWeight(golden, 0) });
       }
-      const trained = engine.parameters.specs.filter(({ trainable }) => trainable);
-      const gradients = await Promise.all(trained.map(async ({ name: ours, shape: [rows, columns] }) => {
-        const data = await engine.parameters.readGradient(ours);
-        const isHead = golden.pairing === "siamese" && ours.startsWith("head.");
-        return {
-          name: isHead ? ours : peftPrefix + checkpointName(golden, ours),
-          data: ours.endsWith(".lora_B.weight") ? transposed(data, rows, columns) : data,
-        };
-      }));
+      const gradients = await adapterGradients(golden, engine);
       assert.equal(gradients.length, golden.gradients.size);
       const worst = compareGradients(gradients, golden);
       assert.ok(
@@ -38,7 +25,7 @@ for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name)
     }));
 
   Deno.test(`judge with adapters follows PEFT's losses over ${golden.steps.length} AdamW steps: ${title}`, () =>
-    withEngine(golden, async (engine) => {
+    withAdapterEngine(golden, {}, async (engine) => {
       golden.steps.forEach(({ lr, microBatches }, i) => {
         for (const indices of microBatches) {
           engine.accumulate(packGolden(golden, indices), { step: i + 1, stepWeight: stepWeight(golden, i) });
@@ -52,19 +39,7 @@ for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name)
     }));
 
   Deno.test(`judge with adapters added to the weights gives the same logits: ${title}`, () =>
-    withEngine(golden, async (engine) => {
+    withAdapterEngine(golden, {}, async (engine) => {
       compare(`${name}: logits`, await engine.logits(all), golden.logits.flat(), tightLimits.logits);
     }, "merged"));
-}
-
-async function withEngine(golden: Golden, run: (engine: GpuEngine) => Promise<void>, form: "merged" | "live" = "live") {
-  const adapter = (await readAdapterConfig(join(golden.folder, "adapter")))!;
-  const lora = form === "live" ? await readLora(adapter, await readConfig(golden.folder)) : undefined;
-  const changes = { method: lora ? "lora" as const : "head" as const, adapter, lora };
-  const engine = await openGoldenEngine((await testGpu()).gpu, golden, golden.folder, changes);
-  try {
-    await run(engine);
-  } finally {
-    engine.dispose();
-  }
 }
