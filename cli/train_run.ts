@@ -18,11 +18,13 @@ export async function runPrepared(prepared: PreparedRun): Promise<LoopResult> {
 
 function printStart({ out, record, data, totalSteps, doneSteps, created, notices }: PreparedRun): void {
   const { settings, adapter, parameters } = record;
-  const { pairing, head, method, precision, batch, batchTokens, maxTokens } = settings;
+  const { pairing, head, method, quant, precision, batch, batchTokens, maxTokens } = settings;
   const rows = {
     adapter: `${adapter.name}${adapter.isCpu ? " (a CPU adapter)" : ""}, ${precision}`,
     model: `${settings.model}, ${pairing}${pairing === "siamese" ? `, head ${head}` : ""}`,
-    parameters: `${grouped(parameters.trained)} trained (${method}), ${grouped(parameters.frozen)} frozen`,
+    parameters: `${grouped(parameters.trained)} trained (${method}${quant ? `, ${quant}` : ""}), ${
+      grouped(parameters.frozen)
+    } frozen`,
     battles: `${grouped(data.train.length)} to train on, ${grouped(data.valid.length)} to validate, from ${
       settings.data ?? "the built-in sample"
     }`,

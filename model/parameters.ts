@@ -81,7 +81,7 @@ export class Parameters {
     this.#view(frozen.places, this.#frozen);
     this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant));
     for (const [name, tensor] of this.#quantised.tensors) this.#tensors.set(name, tensor);
-    for (const [name, tensor] of this.#quantised.fused) this.#fused.set(name, tensor);
+    for (const [name, prefixes] of this.#quantised.fused) this.#fused.set(name, prefixes);
   }
 
   /** @throws {ShapeError} if the model has no such parameter */

@@ -18,7 +18,8 @@ export function quantiseFrozen(backbone: readonly ParameterSpec[], quant: QuantF
 
 export class QuantisedParameters {
   readonly tensors = new Map<string, QuantisedTensor>();
-  readonly fused = new Map<string, QuantisedTensor>();
+  /** Of the first of a fuse name's weights, of the first two, and so on to all of them. */
+  readonly fused = new Map<string, QuantisedTensor[]>();
   readonly #gpu: Gpu;
 
   /** @param specs those with a form, in the order of the model @throws {ShapeError} if the adapter cannot bind one */
@@ -37,12 +38,13 @@ export class QuantisedParameters {
             `holds ${limit}: use a smaller model`,
         );
       }
-      let first = 0;
-      for (const { name, shape } of parts) {
-        this.tensors.set(name, new QuantisedTensor(shape, storage, first, name));
-        first += shape[0];
-      }
-      if (fuse) this.fused.set(fuse, new QuantisedTensor([first, inputs], storage, 0, fuse));
+      let end = 0;
+      const prefixes = parts.map(({ name, shape }) => {
+        this.tensors.set(name, new QuantisedTensor(shape, storage, end, name));
+        end += shape[0];
+        return new QuantisedTensor([end, inputs], storage, 0, fuse);
+      });
+      if (fuse) this.fused.set(fuse, prefixes);
     }
   }
 

@@ -1,5 +1,6 @@
 // The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
 import { UsageError } from "../errors.ts";
+import { type QuantForm } from "../kernels/quantiser.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
 import { type Method } from "../model/judge.ts";
 import { type LoraForm } from "../model/lora.ts";
@@ -221,14 +222,16 @@ const sampleRecipe = { lr: 3e-4, epochs: 1 };
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(
   flags: TrainFlags,
-  config: { max_position_embeddings: number },
+  config: { max_position_embeddings: number; tiebreak?: { quant?: QuantForm } },
   defaultPairing: "siamese" | "joint",
   adapter?: LoraForm,
 ): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
   checkFolds(flags);
   const pairing = flags.pairing ?? defaultPairing;
-  const method = flags.method ?? (adapter || defaultPairing === "joint" ? "lora" : "full");
+  // Adapters go on in the form of the base that they were trained on.
+  const ownQuant = adapter && config.tiebreak?.quant;
+  const method = flags.method ?? (ownQuant ? "qlora" : adapter || defaultPairing === "joint" ? "lora" : "full");
   const isSample = flags.data === undefined;
   if (method === "head" && flags.trainLayers !== undefined) {
     throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
@@ -239,7 +242,7 @@ export function resolveSettings(
   return {
     ...settings,
     ...resolveLora(flags, method, adapter),
-    ...(method === "qlora" && { quant: flags.quant ?? "nf4" }),
+    ...(method === "qlora" && { quant: flags.quant ?? ownQuant ?? "nf4" }),
     checkpointLayers: flags.checkpointLayers ?? method === "qlora",
     method,
     pairing,

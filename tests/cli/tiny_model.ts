@@ -23,10 +23,10 @@ const config = {
   attention_probs_dropout_prob: 0.1,
 };
 
-/** Writes the model into `folder`, which it makes. */
-export async function writeTinyModel(folder: string): Promise<void> {
+/** Writes the model into `folder`, which it makes. @param changes of config.json */
+export async function writeTinyModel(folder: string, changes: Partial<typeof config> = {}): Promise<void> {
   await Deno.mkdir(folder);
-  const text = JSON.stringify(config, null, 2);
+  const text = JSON.stringify({ ...config, ...changes }, null, 2);
   await Deno.writeTextFile(join(folder, "config.json"), text);
   for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
     await Deno.copyFile(join(root, "tests/goldens/tokenizer", name), join(folder, name));

@@ -38,11 +38,15 @@ function counting(gpu: Gpu): { gpu: Gpu; bytes: () => number } {
   return { gpu: { ...gpu, device }, bytes: () => bytes };
 }
 
+const lora = { rank: 4, alpha: 8, dropout: 0.1, rsLora: false, modules: ["layers.1.self_attn.v_proj"] };
+
 const cases: [name: string, changes: Partial<GpuEngineOptions>][] = [
   ["bert_tiles", {}],
   ["bert_wide_heads", { checkpointLayers: true, dropout: { hidden: 0.1, attention: 0.1, classifier: 0.1 } }],
   ["decoder_gemma2", { checkpointLayers: true }],
   ["decoder_qwen3_swap", { method: "head" }],
+  ["lora_nf4_qwen2", { method: "qlora", quant: "nf4", checkpointLayers: true, lora }],
+  ["lora_int8_llama", { method: "qlora", quant: "int8", lora: { ...lora, modules: ["layers.0.mlp.up_proj"] } }],
 ];
 
 for (const [name, changes] of cases) {
