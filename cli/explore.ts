@@ -1,18 +1,17 @@
 // `explore`: looks at a file of battles and writes what it finds as one HTML file, with a summary in the terminal.
-import { dirname } from "node:path";
 import { writeTextAtomically } from "../model/atomic_file.ts";
 import { defaultModel, resolveModel } from "../model/hub.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { collect, type TokenSource } from "../report/explore/collect.ts";
 import { exploreReport, summaryLines } from "../report/explore/report.ts";
 import { whole } from "../report/format.ts";
-import { generator } from "../report/page.ts";
 import { integer, text } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
 import { trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { startProgress } from "./progress.ts";
+import { checkReplaceable } from "./report_file.ts";
 
 const { revision, offline } = trainFlags;
 
@@ -68,7 +67,7 @@ export async function run(args: string[]): Promise<void> {
   const { settings } = parsed;
   const { data, out, seed, tokenSample } = settings;
   if (data === undefined) throw new UsageError("Cannot explore without battles: name a file with --data");
-  await checkReplaceable(out);
+  await checkReplaceable(out, "--out");
   const tokens = await tokenSource(settings);
   const findings = await collectWithProgress(data, { seed, tokenSample, tokens });
   await writeTextAtomically(out, exploreReport(findings));
@@ -126,34 +125,4 @@ async function tokenSource(
     count: (text) => tokenizer.encodeText(text).length,
     marks: (parts) => template.lay(tokenizer, new Array<number[]>(parts).fill([])).inputIds.length,
   };
-}
-
-async function checkFolder(path: string): Promise<void> {
-  try {
-    if ((await Deno.stat(dirname(path))).isDirectory) return;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) throw error;
-  }
-  throw new UsageError(`Cannot write ${path}: there is no folder ${dirname(path)}: make it, or name another --out`);
-}
-
-/** @throws {UsageError} if `path` holds something else than a report, or there is no folder to hold it */
-async function checkReplaceable(path: string): Promise<void> {
-  let beginning: string;
-  try {
-    using file = await Deno.open(path, { read: true });
-    const bytes = new Uint8Array(2000);
-    const length = await file.read(bytes) ?? 0;
-    beginning = new TextDecoder().decode(bytes.subarray(0, length));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return await checkFolder(path);
-    if (error instanceof Deno.errors.NotADirectory) return await checkFolder(path);
-    if (error instanceof Deno.errors.IsADirectory) {
-      throw new UsageError(`Cannot write ${path}: it is a folder: name a file with --out`);
-    }
-    throw error;
-  }
-  if (!beginning.includes(generator)) {
-    throw new UsageError(`Cannot write ${path}: it exists and is no report: name another --out`);
-  }
 }

@@ -1,4 +1,5 @@
 // `submit`: predictions for a test file, as a submission.
+import type { BattleSource } from "../data/battle.ts";
 import { readBattles } from "../data/battles.ts";
 import { writeSubmission, writeWithInputs } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
@@ -7,7 +8,7 @@ import { blend, blends } from "../train/ensemble.ts";
 import { choice, text, texts, toggle } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
 import { openTrained } from "../train/open_trained.ts";
-import { type BattleSource, predictStream } from "../train/predict_stream.ts";
+import { predictStream } from "../train/predict_stream.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { battleProgress, chosenCalibration, predictionFlags } from "./prediction_flags.ts";

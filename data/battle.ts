@@ -23,3 +23,18 @@ export interface Battle {
   /** True probabilities (A, B, tie), known only for the built-in sample. */
   truth?: [number, number, number];
 }
+
+/** Battles of a file or of a part of one; each call reads them again. */
+export type BattleSource = () => Iterable<Battle> | AsyncIterable<Battle>;
+
+/** Pieces of up to `size` battles. */
+export async function* partsOf(battles: ReturnType<BattleSource>, size: number): AsyncGenerator<Battle[]> {
+  let part: Battle[] = [];
+  for await (const battle of battles) {
+    part.push(battle);
+    if (part.length < size) continue;
+    yield part;
+    part = [];
+  }
+  if (part.length > 0) yield part;
+}

@@ -22,3 +22,13 @@ export function counted(count: number, total: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${whole(count)} ${count === 1 ? one : many}`;
 }
+
+/** A text from a file, fit for one line of a terminal or a cell of a table: white space and control characters are spaces,
+ *  signs that turn the direction of writing are gone, and what is longer than `most` characters ends in an ellipsis. */
+export function oneLine(text: string, most: number): string {
+  // Cut before all else, so that a long text costs little; a copy, so that it is not kept alive by its beginning.
+  const start = text.slice(0, most * 8).replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, "");
+  const characters = [...start.replaceAll(/[\s\p{Cc}]+/gu, " ").trim().toWellFormed()];
+  const isWhole = characters.length <= most && text.length <= most * 8;
+  return isWhole ? characters.join("") : `${characters.slice(0, most - 1).join("")}…`;
+}

@@ -13,7 +13,7 @@ const mayImport: Record<string, string[]> = {
   kernels: ["gpu"],
   model: ["data", "kernels", "gpu"],
   data: ["model", "kernels", "gpu"],
-  report: ["model", "data"],
+  report: ["train", "model", "data"],
   train: ["model", "data", "kernels", "gpu"],
   bench: ["train", "report", "model", "data", "kernels", "gpu", "tests"],
   cli: ["train", "report", "model", "data", "kernels", "gpu", "bench"],
@@ -27,7 +27,7 @@ function assertNone(found: string[]): void {
   assert.equal(found.length, 0, `\n${found.join("\n")}`);
 }
 
-Deno.test("imports go down only: cli, train and report, model and data, kernels, gpu", () => {
+Deno.test("imports go down only: cli, report, train, model and data, kernels, gpu", () => {
   const wrong = sources.filter((file) => folderOf(file) in mayImport).flatMap((file) =>
     importsOf(file)
       .filter((imported) => ![file, "errors.ts", "deno.json"].includes(imported))

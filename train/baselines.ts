@@ -16,28 +16,57 @@ export interface Baseline {
 
 type Labelled = readonly Battle[];
 
+/** A baseline that has learned. */
+export interface LearnedBaseline {
+  name: string;
+  /** Probabilities [B, 3]; a battle needs no label. */
+  predict(battles: Labelled): Float64Array;
+}
+
 /** Training battles that the regressions see, evenly spread over the file: 5,000 take 5 to 15 s and 300 MB on 2 cores. */
 const mostBattles = 5000;
 
+/** Places of the training battles that the regressions see, ascending. */
+export function seenPlaces(battles: number): number[] {
+  const step = Math.max(battles / mostBattles, 1);
+  return Array.from({ length: Math.min(battles, mostBattles) }, (_, at) => Math.floor(at * step));
+}
+
 /** All three, weakest first. Every battle needs a label. */
 export function fitBaselines(train: Labelled, valid: Labelled): Baseline[] {
-  const step = Math.max(train.length / mostBattles, 1);
-  const seen = Array.from({ length: Math.min(train.length, mostBattles) }, (_, at) => train[Math.floor(at * step)]);
-  return [constantPrior(train, valid), lengthOnly(seen, valid), bagOfWords(seen, valid)];
+  const seen = seenPlaces(train.length).map((place) => train[place]);
+  return learnBaselines(seen, countOutcomes(train)).map((one) => scoredOn(valid, one));
+}
+
+/** All three, weakest first, for battles that come later.
+ *  @param seen the labelled battles at `seenPlaces`, or all @param outcomes how often each was seen in all of them */
+export function learnBaselines(seen: Labelled, outcomes: readonly number[]): LearnedBaseline[] {
+  return [learnPrior(outcomes), learnLengths(seen), learnWords(seen)];
 }
 
 /** How often each outcome was seen; one that never was counts half a battle. */
 export function constantPrior(train: Labelled, valid: Labelled): Baseline {
-  const counts = [0, 1, 2].map((outcome) => train.filter(({ label }) => label === outcome).length || 0.5);
-  const sum = counts[0] + counts[1] + counts[2];
+  return scoredOn(valid, learnPrior(countOutcomes(train)));
+}
+
+function learnPrior(outcomes: readonly number[]): LearnedBaseline {
+  const counts = outcomes.map((count) => count || 0.5), sum = counts[0] + counts[1] + counts[2];
   const row = counts.map((count) => count / sum);
-  return baseline("constant prior", Float64Array.from(valid.flatMap(() => row)), valid);
+  return { name: "constant prior", predict: (battles) => Float64Array.from(battles.flatMap(() => row)) };
+}
+
+function countOutcomes(battles: Labelled): number[] {
+  return [0, 1, 2].map((outcome) => battles.filter(({ label }) => label === outcome).length);
 }
 
 /** Logistic regression on the lengths of prompt and answers. */
 export function lengthOnly(train: Labelled, valid: Labelled): Baseline {
+  return scoredOn(valid, learnLengths(train));
+}
+
+function learnLengths(train: Labelled): LearnedBaseline {
   const scale = scaler(train.flatMap((battle) => [lengths(battle), lengths(exchanged(battle))]));
-  return regression("length only", (battle) => dense(scale(lengths(battle))), train, valid, lengthFeatures);
+  return regression("length only", (battle) => dense(scale(lengths(battle))), train, lengthFeatures);
 }
 
 /** Words that count as features, most frequent first. */
@@ -46,6 +75,10 @@ const vocabularySize = 5000;
 /** Logistic regression on lengths and words: of each word its TF-IDF weight in A minus that in B, which can tell winners,
  *  and how far apart the two are, which can tell ties. */
 export function bagOfWords(train: Labelled, valid: Labelled): Baseline {
+  return scoredOn(valid, learnWords(train));
+}
+
+function learnWords(train: Labelled): LearnedBaseline {
   const scale = scaler(train.flatMap((battle) => [lengths(battle), lengths(exchanged(battle))]));
   const weigh = tfidf(train.flatMap(({ responseA, responseB }) => [responseA, responseB]));
   const row = (battle: Battle): SparseRow => {
@@ -59,7 +92,7 @@ export function bagOfWords(train: Labelled, valid: Labelled): Baseline {
     }
     return { columns, values };
   };
-  return regression("bag of words", row, train, valid, lengthFeatures + 2 * vocabularySize);
+  return regression("bag of words", row, train, lengthFeatures + 2 * vocabularySize);
 }
 
 /** Strengths of the penalty that are tried, strongest first. */
@@ -71,9 +104,8 @@ function regression(
   name: string,
   row: (battle: Battle) => SparseRow,
   train: Labelled,
-  valid: Labelled,
   features: number,
-): Baseline {
+): LearnedBaseline {
   const rows = train.flatMap((battle) =>
     [battle, exchanged(battle)].map((one) => ({ row: row(one), label: one.label! }))
   );
@@ -91,8 +123,8 @@ function regression(
     if (loss > best.loss) break;
     best = { c, loss };
   }
-  weights = fit([...train.keys()], best.c, weights);
-  return baseline(name, predictLogistic(valid.map(row), weights), valid);
+  const found = fit([...train.keys()], best.c, weights);
+  return { name, predict: (battles) => predictLogistic(battles.map(row), found) };
 }
 
 /** Undefined where all battles share one prompt. */
@@ -101,7 +133,8 @@ function innerSplit(train: Labelled): Split | undefined {
   return different > 1 ? splitByPrompt(train, 0.2, 0) : undefined;
 }
 
-function baseline(name: string, probabilities: Float64Array, valid: Labelled): Baseline {
+function scoredOn(valid: Labelled, { name, predict }: LearnedBaseline): Baseline {
+  const probabilities = predict(valid);
   return { name, probabilities, logLoss: logLoss(probabilities, valid.map(({ label }) => label!)) };
 }
 

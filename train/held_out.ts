@@ -6,8 +6,8 @@ import type { EncodeOptions } from "../data/template.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { isObject, type JsonObject, parseObject } from "../model/json_text.ts";
-import { loadRunData } from "./load_data.ts";
-import type { DataRecord } from "./run_record.ts";
+import { loadRunData, readRunParts, type RunParts } from "./load_data.ts";
+import type { DataRecord, RunRecord } from "./run_record.ts";
 import type { TrainSettings } from "./settings.ts";
 
 export interface HeldOut {
@@ -47,4 +47,22 @@ export async function heldOutOf(folder: string, tokenizer: Tokenizer, encoding: 
     throw new InputError(`Cannot find what ${folder} held out: ${record.source} has changed since: name --data`);
   }
   return { battles: data.valid, texts: (await data.texts()).valid, record };
+}
+
+/** The battles that a run learned from and those it held out, as texts.
+ *  @throws {UsageError} if the folder holds no run @throws {InputError} if its data changed since, or is gone */
+export async function partsOfRun(folder: string): Promise<RunParts> {
+  const run = await readRun(folder);
+  if (!isObject(run?.settings) || !isObject(run.data)) {
+    throw new UsageError(`Cannot find what ${folder} learned from: it has no run.json of a run: name it with --train`);
+  }
+  const parts = await readRunParts(run.settings as unknown as TrainSettings);
+  const { trainRecord, validRecord } = parts, { data, valid = data } = run as unknown as RunRecord;
+  for (const [now, then] of [[trainRecord, data], [validRecord, valid]]) {
+    if (now.sha256 === then.sha256) continue;
+    throw new InputError(
+      `Cannot find what ${folder} learned from: ${now.source} has changed since: name files with --data and --train`,
+    );
+  }
+  return parts;
 }

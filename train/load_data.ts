@@ -1,6 +1,6 @@
 // The battles of a run: from the user's files or the built-in sample, split by prompt where no validation file is given.
 import { resolve } from "node:path";
-import type { Battle } from "../data/battle.ts";
+import type { Battle, BattleSource, Outcome } from "../data/battle.ts";
 import { readBattles, type ReadOptions } from "../data/battles.ts";
 import { encodeAll, type EncodedBattle } from "../data/dataset.ts";
 import { promptKey, type Split, splitByKey } from "../data/folds.ts";
@@ -80,11 +80,7 @@ async function loadOwnData(tokenizer: Tokenizer, options: LoadOptions): Promise<
   const keys: string[] = [];
   const all = await encodeAll(noting(source.battles(), keys), tokenizer, options);
   const trainRecord = await source.record(all.length);
-  const held = options.valid !== undefined
-    ? fileSource(options.valid)
-    : options.data === undefined && options.folds === undefined
-    ? sampleSource("valid", builtIn.valid)
-    : undefined;
+  const held = heldSource(options);
   if (held) {
     const heldKeys: string[] = [], trained = new Set(keys);
     const valid = await encodeAll(noting(held.battles(), heldKeys), tokenizer, options);
@@ -102,7 +98,7 @@ async function loadOwnData(tokenizer: Tokenizer, options: LoadOptions): Promise<
       }),
     };
   }
-  const split = splitBattles(all, keys, options);
+  const split = splitBattles(all.map(({ label }) => label!), keys, options);
   const pick = <T>(from: T[], places: number[]) => places.map((place) => from[place]);
   return {
     train: pick(all, split.train),
@@ -123,20 +119,63 @@ async function loadOwnData(tokenizer: Tokenizer, options: LoadOptions): Promise<
 
 /** Prompts that are nearly the same stay together. */
 function splitBattles(
-  all: readonly EncodedBattle[],
+  labels: readonly Outcome[],
   keys: readonly string[],
-  { validFraction, folds, fold, seed }: LoadOptions,
+  { validFraction, folds, fold, seed }: Pick<LoadOptions, "validFraction" | "folds" | "fold" | "seed">,
 ): Split {
   if (folds !== undefined) {
-    const labels = all.map(({ label }) => label!);
     return splitByFold(stratifiedFolds(nearDuplicateKeys(keys), labels, { folds, seed }), fold! - 1);
   }
   if (validFraction > 0) return splitByKey(nearDuplicateKeys(keys), validFraction, seed);
-  return { train: [...all.keys()], valid: [] };
+  return { train: [...labels.keys()], valid: [] };
+}
+
+/** The battles of a run as texts, each part read anew at each call, without extra battles. */
+export interface RunParts {
+  train: BattleSource;
+  /** Undefined if nothing was held out. */
+  valid?: BattleSource;
+  /** Of the file that the run learned from, and of that which the held-out battles are in. */
+  trainRecord: DataRecord;
+  validRecord: DataRecord;
+}
+
+/** Cuts a run's battles as `loadRunData` does, without their tokens. */
+export async function readRunParts(options: Omit<LoadOptions, keyof EncodeOptions>): Promise<RunParts> {
+  const source = options.data === undefined ? sampleSource("train", builtIn.train) : fileSource(options.data);
+  const held = heldSource(options);
+  const keys: string[] = [], labels: Outcome[] = [];
+  for await (const { label } of noting(source.battles(), keys)) labels.push(label!);
+  const trainRecord = await source.record(labels.length);
+  if (held) {
+    return { train: source.battles, valid: held.battles, trainRecord, validRecord: await held.record(0) };
+  }
+  const split = splitBattles(labels, keys, options);
+  const part = (places: number[]): BattleSource => () => picked(source.battles(), new Set(places));
+  return {
+    train: part(split.train),
+    ...(split.valid.length > 0 && { valid: part(split.valid) }),
+    trainRecord,
+    validRecord: trainRecord,
+  };
+}
+
+async function* picked(
+  battles: Iterable<Battle> | AsyncIterable<Battle>,
+  places: ReadonlySet<number>,
+): AsyncGenerator<Battle> {
+  let at = 0;
+  for await (const battle of battles) if (places.has(at++)) yield battle;
+}
+
+/** Where the held-out battles come from, if not from those of `--data`. */
+function heldSource({ data, valid, folds }: Pick<LoadOptions, "data" | "valid" | "folds">): Source | undefined {
+  if (valid !== undefined) return fileSource(valid);
+  return data === undefined && folds === undefined ? sampleSource("valid", builtIn.valid) : undefined;
 }
 
 interface Source {
-  battles(): Iterable<Battle> | AsyncIterable<Battle>;
+  battles: BattleSource;
   record(battles: number): Promise<DataRecord>;
 }
 

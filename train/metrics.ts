@@ -15,10 +15,17 @@ export interface LogLossOptions {
  *  by the row's sum. @param p [B, 3]; rows need not sum to 1  @param labels [B], true column
  *  @throws {InputError} with the row, if a probability is not a number */
 export function logLoss(p: ArrayLike<number>, labels: ArrayLike<Outcome>, options: LogLossOptions = {}): number {
+  return rowLosses(p, labels, options).reduce((sum, loss) => sum + loss, 0) / labels.length;
+}
+
+/** -log p(true) of each battle, as `logLoss` takes them. */
+export function rowLosses(
+  p: ArrayLike<number>,
+  labels: ArrayLike<Outcome>,
+  options: LogLossOptions = {},
+): Float64Array {
   const rows = rowsOf(p, labels.length);
-  let sum = 0;
-  for (let row = 0; row < rows; row++) sum -= Math.log(clippedRow(p, row, options)[labels[row]]);
-  return sum / rows;
+  return Float64Array.from({ length: rows }, (_, row) => -Math.log(clippedRow(p, row, options)[labels[row]]));
 }
 
 /** What `logLoss` comes to on average when outcomes are drawn from `truth` [B, 3]; least where p = truth. */
@@ -43,16 +50,66 @@ export function accuracy(p: ArrayLike<number>, labels: ArrayLike<Outcome>): numb
   return correct / rows;
 }
 
+/** Battles of one true outcome. */
+export interface OutcomeScore {
+  battles: number;
+  /** NaN of none. */
+  logLoss: number;
+  /** How often each outcome was the likeliest: a row of the confusion matrix. */
+  likeliest: [number, number, number];
+}
+
+/** Log loss and confusion by the true outcome. */
+export function byOutcome(p: ArrayLike<number>, labels: ArrayLike<Outcome>): OutcomeScore[] {
+  const losses = rowLosses(p, labels);
+  return [0, 1, 2].map((outcome) => {
+    const score: OutcomeScore = { battles: 0, logLoss: 0, likeliest: [0, 0, 0] };
+    for (let row = 0; row < losses.length; row++) {
+      if (labels[row] !== outcome) continue;
+      score.battles++;
+      score.logLoss += losses[row];
+      score.likeliest[likeliest(p, row)]++;
+    }
+    return { ...score, logLoss: score.logLoss / score.battles };
+  });
+}
+
+/** Battles whose probability of something lies in (low, high]. */
+export interface ReliabilityBin {
+  low: number;
+  high: number;
+  battles: number;
+  /** Mean probability, and how many of the battles it came true in; NaN and 0 of none. */
+  probability: number;
+  hits: number;
+}
+
+/** Equal bins of the probability of `outcome`, or of each battle's likeliest one, beside what came true. */
+export function reliability(
+  p: ArrayLike<number>,
+  labels: ArrayLike<Outcome>,
+  { outcome, bins = 15 }: { outcome?: Outcome; bins?: number } = {},
+): ReliabilityBin[] {
+  const rows = rowsOf(p, labels.length);
+  const found = Array.from({ length: bins }, (_, bin) => (
+    { low: bin / bins, high: (bin + 1) / bins, battles: 0, probability: 0, hits: 0 }
+  ));
+  for (let row = 0; row < rows; row++) {
+    const column = outcome ?? likeliest(p, row), probability = clippedRow(p, row, {})[column];
+    const bin = found[Math.min(Math.max(Math.ceil(probability * bins) - 1, 0), bins - 1)];
+    bin.battles++;
+    bin.probability += probability;
+    if (labels[row] === column) bin.hits++;
+  }
+  return found.map((bin) => ({ ...bin, probability: bin.probability / bin.battles }));
+}
+
 /** Expected calibration error (Guo 2017, equation 5): battles sorted into equal bins by the probability of their likeliest
  *  outcome; the gap between that probability and the share that came true, averaged over battles. */
 export function calibrationError(p: ArrayLike<number>, labels: ArrayLike<Outcome>, bins = 15): number {
-  const rows = rowsOf(p, labels.length), gap = new Float64Array(bins);
-  for (let row = 0; row < rows; row++) {
-    const outcome = likeliest(p, row), confidence = clippedRow(p, row, {})[outcome];
-    gap[Math.min(Math.max(Math.ceil(confidence * bins) - 1, 0), bins - 1)] += Number(outcome === labels[row]) -
-      confidence;
-  }
-  return gap.reduce((sum, value) => sum + Math.abs(value), 0) / rows;
+  const met = reliability(p, labels, { bins }).filter(({ battles }) => battles > 0);
+  return met.reduce((sum, { battles, probability, hits }) => sum + Math.abs(hits - battles * probability), 0) /
+    labels.length;
 }
 
 function rowsOf(p: ArrayLike<number>, rows: number): number {
@@ -71,7 +128,8 @@ function clippedRow(p: ArrayLike<number>, row: number, { dtype = "float64" }: Lo
   return clipped.map((value) => value / sum);
 }
 
-function likeliest(p: ArrayLike<number>, row: number): number {
+/** Column of the likeliest outcome; of equally likely ones the first. */
+export function likeliest(p: ArrayLike<number>, row: number): number {
   let best = 0;
   for (const column of [1, 2]) if (p[row * 3 + column] > p[row * 3 + best]) best = column;
   return best;

@@ -1,12 +1,9 @@
 // Predictions for battles that are read as a stream: some are encoded, predicted and forgotten, then the next, so that
 // memory does not grow with the file.
-import type { Battle } from "../data/battle.ts";
+import { type BattleSource, partsOf } from "../data/battle.ts";
 import { encodeAll } from "../data/dataset.ts";
 import type { Trained } from "./open_trained.ts";
 import { meanOf, predictOneWay } from "./predict.ts";
-
-/** Battles of a file or of a part of one; each call reads them again. */
-export type BattleSource = () => Iterable<Battle> | AsyncIterable<Battle>;
 
 export interface StreamOptions {
   /** Average each battle with itself, A and B exchanged. @default {false} */
@@ -56,21 +53,6 @@ export async function predictStream(
   }
   const [asGiven, swapped] = [given, exchanged].map((values) => Float64Array.from(values));
   return { probabilities: Float64Array.from(found), bothWays: { places, asGiven, exchanged: swapped } };
-}
-
-/** Pieces of up to `size` battles. */
-export async function* partsOf(
-  battles: Iterable<Battle> | AsyncIterable<Battle>,
-  size: number,
-): AsyncGenerator<Battle[]> {
-  let part: Battle[] = [];
-  for await (const battle of battles) {
-    part.push(battle);
-    if (part.length < size) continue;
-    yield part;
-    part = [];
-  }
-  if (part.length > 0) yield part;
 }
 
 function append(to: number[], values: Float64Array): void {

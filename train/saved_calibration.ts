@@ -6,7 +6,7 @@ import type { CalibrationEntry } from "../model/calibration_entry.ts";
 import { readConfig } from "../model/config.ts";
 import { stringifyObject } from "../model/json_text.ts";
 import { isFile } from "../model/model_files.ts";
-import { fileSha256 } from "./run_record.ts";
+import { type DataRecord, fileSha256 } from "./run_record.ts";
 
 /** Undefined where the model was never calibrated. */
 export async function readCalibration(folder: string): Promise<CalibrationEntry | undefined> {
@@ -28,10 +28,15 @@ export async function saveCalibration(folder: string, calibration: CalibrationEn
 }
 
 /** @throws {UsageError} if `data` holds the battles that the calibration was fitted on */
-export async function checkNotFittedOn(data: string, model: string, { fitted_on }: CalibrationEntry): Promise<void> {
-  if (await fileSha256(data) !== fitted_on.sha256) return;
+export async function checkNotFittedOn(
+  data: string | DataRecord,
+  model: string,
+  { fitted_on }: CalibrationEntry,
+): Promise<void> {
+  const { source, sha256 } = typeof data === "string" ? { source: data, sha256: await fileSha256(data) } : data;
+  if (sha256 !== fitted_on.sha256) return;
   throw new UsageError(
-    `Cannot judge ${model} on ${data}: its calibration was fitted on these battles: give others, or add --no-calibration`,
+    `Cannot judge ${model} on ${source}: its calibration was fitted on these battles: give others, or add --no-calibration`,
   );
 }
 

@@ -27,11 +27,10 @@ export class LanguageCounter {
 
   add(prompt: readonly string[], scan: TextScan, label: Outcome | undefined): void {
     this.#scripts.set(scan.script, (this.#scripts.get(scan.script) ?? 0) + 1);
-    const code = scan.script === "none" ? "" : eld.detect(beginning(prompt)).language;
+    const code = languageOf(prompt, scan);
     let row = this.#languages.get(code);
     if (!row) {
-      const name = code === "" ? "not recognised" : names.of(code) ?? code;
-      this.#languages.set(code, row = { code, name, battles: 0, ties: 0 });
+      this.#languages.set(code, row = { code, name: languageName(code), battles: 0, ties: 0 });
     }
     row.battles++;
     if (label === 2) row.ties++;
@@ -43,6 +42,15 @@ export class LanguageCounter {
       scripts: [...this.#scripts].map(([name, battles]) => ({ name, battles })).sort((x, y) => y.battles - x.battles),
     };
   }
+}
+
+/** ISO 639-1 of a prompt by its beginning; "" where none was found. @param scan of the whole prompt */
+export function languageOf(prompt: readonly string[], scan: TextScan): string {
+  return scan.script === "none" ? "" : eld.detect(beginning(prompt)).language;
+}
+
+export function languageName(code: string): string {
+  return code === "" ? "not recognised" : names.of(code) ?? code;
 }
 
 function beginning(prompt: readonly string[]): string {

@@ -19,7 +19,7 @@ Deno.test("evaluate scores a submission whose rows stand in another order", () =
   evaluate([header, ...rows], ({ code, out, err }) => {
     assert.deepEqual([code, err], [0, ""]);
     const expected = -(Math.log(0.6) + Math.log(0.5) + Math.log(0.8) + Math.log(0.4)) / 6;
-    assert.match(out, new RegExp(`^battles +6\\nlog loss +${expected.toFixed(6)}\\naccuracy +100\\.00 %\\n`));
+    assert.match(out, new RegExp(`^battles +6\\nlog loss +${expected.toFixed(6)} .*\\naccuracy +100\\.00 %\\n`));
   }));
 
 Deno.test("evaluate divides rows by their sum and says so", () =>
@@ -53,6 +53,7 @@ Deno.test("evaluate and submit want battles, and a model or predictions", () =>
       [["evaluate"], /without battles/],
       [["evaluate", "--data", "x.csv"], /name either --model or --predictions/],
       [["evaluate", "--data", "x.csv", "--model", "m", "--predictions", "p"], /name either/],
+      [["evaluate", "--predictions", "p"], /without battles/],
       [["submit", "--data", "x.csv"], /without a model/],
       [["submit", "--model", "m"], /without battles/],
     ];

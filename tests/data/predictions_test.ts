@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import { type Prediction, readPredictions, writeSubmission } from "../../data/predictions.ts";
+import { matchPredictions, type Prediction, readPredictions, writeSubmission } from "../../data/predictions.ts";
 import { InputError } from "../../errors.ts";
-import { scorePredictions } from "../../train/score.ts";
 import { inFolder, namesIn } from "../model/hand_made.ts";
 
 const header = "id,winner_model_a,winner_model_b,winner_tie\n";
@@ -61,33 +60,25 @@ Deno.test("writeSubmission() leaves the earlier file when a prediction is no pro
   });
 });
 
-Deno.test("scorePredictions() matches rows by id, whatever their order", async () => {
+Deno.test("matchPredictions() matches rows by id, whatever their order", async () => {
   const predictions = `${header}8,0.2,0.3,0.5\n10,0.5,0.25,0.25\n9,2,1,1\n`;
   await inFolder({ "s.csv": predictions, "t.csv": battles }, async (folder) => {
-    const score = await scorePredictions(join(folder, "s.csv"), join(folder, "t.csv"));
-    // Row 9 is clipped to 1 before it is divided by its sum, as scikit-learn 1.3 does.
-    const wanted = -(Math.log(0.5) + Math.log(1 / 3) + Math.log(0.3)) / 3;
-    assert(Math.abs(score.logLoss - wanted) < 1e-12, `${score.logLoss}`);
-    assert.deepEqual([score.battles, score.accuracy, score.rowsOffOne, score.expectedLogLoss], [
-      3,
-      1 / 3,
-      1,
-      undefined,
-    ]);
+    const { probabilities, labels, truth } = await matchPredictions(join(folder, "s.csv"), join(folder, "t.csv"));
+    assert.deepEqual([...probabilities], [0.5, 0.25, 0.25, 2, 1, 1, 0.2, 0.3, 0.5]);
+    assert.deepEqual([labels, truth], [[0, 2, 1], undefined]);
   });
 });
 
-Deno.test("scorePredictions() takes the true probabilities into account where the file has them", async () => {
-  const truth = "id,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie,true_a,true_b,true_tie\n" +
+Deno.test("matchPredictions() gives the true probabilities where the file has them", async () => {
+  const truths = "id,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie,true_a,true_b,true_tie\n" +
     "1,p,a,b,1,0,0,0.5,0.2,0.3\n";
-  await inFolder({ "s.csv": `${header}1,0.5,0.2,0.3\n`, "t.csv": truth }, async (folder) => {
-    const { expectedLogLoss } = await scorePredictions(join(folder, "s.csv"), join(folder, "t.csv"));
-    const entropy = -(0.5 * Math.log(0.5) + 0.2 * Math.log(0.2) + 0.3 * Math.log(0.3));
-    assert(Math.abs(expectedLogLoss! - entropy) < 1e-12);
+  await inFolder({ "s.csv": `${header}1,0.5,0.2,0.3\n`, "t.csv": truths }, async (folder) => {
+    const { truth } = await matchPredictions(join(folder, "s.csv"), join(folder, "t.csv"));
+    assert.deepEqual([...truth!], [0.5, 0.2, 0.3]);
   });
 });
 
-Deno.test("scorePredictions() refuses ids that are missing, there twice or unknown, and what is no probability", async () => {
+Deno.test("matchPredictions() refuses ids that are missing, there twice or unknown, and what is no probability", async () => {
   const rest = "9,0.2,0.3,0.5\n8,0.2,0.3,0.5\n";
   const refusals: [string, string][] = [
     [rest, "Cannot score s.csv: id 10 of t.csv row 2 is missing: give one row for each battle"],
@@ -111,7 +102,7 @@ Deno.test("scorePredictions() refuses ids that are missing, there twice or unkno
   ];
   for (const [rows, message] of refusals) {
     await inFolder({ "s.csv": header + rows, "t.csv": battles }, async (folder) => {
-      await assert.rejects(scorePredictions(join(folder, "s.csv"), join(folder, "t.csv")), (error) => {
+      await assert.rejects(matchPredictions(join(folder, "s.csv"), join(folder, "t.csv")), (error) => {
         assert(error instanceof InputError, String(error));
         assert.equal(error.message.replaceAll(`${folder}/`, ""), message);
         return true;
@@ -120,7 +111,7 @@ Deno.test("scorePredictions() refuses ids that are missing, there twice or unkno
   }
   await inFolder({ "s.csv": "id,a\n1,2\n", "t.csv": battles }, async (folder) => {
     await assert.rejects(
-      scorePredictions(join(folder, "s.csv"), join(folder, "t.csv")),
+      matchPredictions(join(folder, "s.csv"), join(folder, "t.csv")),
       /columns winner_model_a, winner_model_b, winner_tie are missing, found id, a/,
     );
   });

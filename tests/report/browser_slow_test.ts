@@ -1,7 +1,10 @@
-// The data report in a real browser: it says nothing on the console, asks for nothing, draws every plot, and no label
+// Reports in a real browser: they say nothing on the console, ask for nothing, draw every plot, and no label
 // lies on another. Skipped where no Chromium is installed.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { readBattles } from "../../data/battles.ts";
+import { type Prediction, writeSubmission } from "../../data/predictions.ts";
+import { Random } from "../../data/random.ts";
 import { writeLines } from "../../data/text_file.ts";
 import { inFolder, task } from "../cli/command_line.ts";
 import { root } from "../imports.ts";
@@ -9,7 +12,7 @@ import { findChromium, type Seen } from "./browser.ts";
 import { largeRows } from "./large_battles.ts";
 
 const missing = findChromium() === undefined;
-if (missing) console.log("Skipped: the report in a browser needs chromium, which is not installed");
+if (missing) console.log("Skipped: reports in a browser need chromium, which is not installed");
 
 /** Writes `rows` and the report of them into `folder`. */
 async function explore(folder: string, rows: Iterable<string>): Promise<void> {
@@ -74,5 +77,55 @@ Deno.test({
       assert.equal(code, 0, err);
       const unlabeled = await see(`${folder}/test.html`);
       assert.deepEqual([unlabeled.clashes, unlabeled.complaints], [[], []]);
+    }),
+});
+
+/** Writes `rows`, made-up predictions for them that lean to the truth, and the evaluation of these. */
+async function evaluate(folder: string, rows: Iterable<string>): Promise<void> {
+  await writeLines(`${folder}/battles.csv`, rows);
+  const random = new Random(3), predictions: Prediction[] = [];
+  for await (const { id, label } of readBattles(`${folder}/battles.csv`)) {
+    const powers = [0, 1, 2].map((outcome) => Math.exp(random.normal() + (outcome === label ? 0.7 : 0)));
+    predictions.push({ id, probabilities: powers.map((power) => power / (powers[0] + powers[1] + powers[2])) });
+  }
+  await writeSubmission(`${folder}/sub.csv`, predictions);
+  const files = ["--data", "battles.csv", "--predictions", "sub.csv", "--train", "battles.csv"];
+  const { code, err } = await task(["evaluate", ...files, "--report", "report.html"], folder);
+  assert.equal(code, 0, err);
+}
+
+Deno.test({
+  name: "evaluate's report draws every plot in a browser with sixty chatbots of long names, no label on another",
+  ignore: missing,
+  fn: () =>
+    inFolder(async (folder) => {
+      await evaluate(folder, largeRows(3000, { versions: 5 }));
+      const { marks, clashes, complaints } = await see(`${folder}/report.html`);
+      const exact = {
+        "scores dot": 4,
+        "outcomes cell": 9,
+        "calibration line": 4,
+        // Hardly a pair of sixty chatbots met ten times: no plot of pairs.
+        "chatbots dot": 40,
+        "chatbots tick": 40,
+      };
+      assert.deepEqual(Object.fromEntries(Object.keys(exact).map((key) => [key, marks[key]])), exact);
+      const atLeast = { "calibration dot": 30, "length dot": 10, "prompts dot": 12, "code-lists-refusals dot": 3 };
+      for (const [some, least] of Object.entries(atLeast)) assert.ok(marks[some] >= least, `${some}: ${marks[some]}`);
+      assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] });
+      const phone = await see(`${folder}/report.html`, 390);
+      assert.ok(!phone.clashes.includes("the page is wider than its window"));
+    }),
+});
+
+Deno.test({
+  name: "evaluate's report keeps its labels apart with ten battles",
+  ignore: missing,
+  fn: () =>
+    inFolder(async (folder) => {
+      await evaluate(folder, largeRows(10));
+      const { marks, clashes, complaints } = await see(`${folder}/report.html`);
+      assert.deepEqual([marks["scores dot"], marks["outcomes cell"]], [4, 9]);
+      assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] });
     }),
 });
