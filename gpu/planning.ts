@@ -25,7 +25,7 @@ export const usualGpu: PlannedAdapter = {
 export function planningGpu({ report, limits }: PlannedAdapter): Gpu {
   const device = {
     createBuffer: ({ label = "", size }: GPUBufferDescriptor) => ({ label, size, destroy: () => {} }),
-    queue: { writeBuffer: () => {} },
+    queue: { writeBuffer: () => {}, submit: () => {} },
   };
   return {
     device: device as unknown as GPUDevice,

@@ -53,13 +53,17 @@ export class Recorder {
   /** A tensor whose memory the plan decides. */
   tensor(shape: readonly number[], options: TensorOptions = {}): Tensor {
     const tensor = new Tensor(shape, options);
-    if (tensor.bytes > this.gpu.limits.maxStorageBufferBindingSize) {
-      throw new ShapeError(
-        `Cannot record ${tensor.label || "a tensor"} of shape [${shape}]: one binding of this adapter holds ` +
-          `${this.gpu.limits.maxStorageBufferBindingSize} bytes: lower --batch-tokens`,
-      );
-    }
+    this.#checkBound(tensor, tensor.bytes);
     return tensor;
+  }
+
+  #checkBound(tensor: Tensor, bytes: number): void {
+    const limit = this.gpu.limits.maxStorageBufferBindingSize;
+    if (bytes <= limit) return;
+    throw new ShapeError(
+      `Cannot record ${tensor.label || "a tensor"} of shape [${tensor.shape}]: one binding of this adapter holds ` +
+        `${limit} bytes: ${tensor.planned ? "lower --batch-tokens" : "use a smaller model"}`,
+    );
   }
 
   /** Keeps a planned tensor's memory to itself, so that it can be uploaded before or read after a replay. */
@@ -139,6 +143,9 @@ export class Recorder {
       check(name, operand instanceof TextureOperand ? "texture" : "read");
     }
     for (const name of Object.keys(at.write ?? {})) check(name, "write");
+    for (const operand of [...Object.values(at.read ?? {}), ...Object.values(at.write ?? {})]) {
+      if (operand instanceof Tensor && operand.region) this.#checkBound(operand, operand.region.size);
+    }
     this.#push({ kernel, entry, at });
   }
 

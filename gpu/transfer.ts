@@ -3,6 +3,9 @@ import { GpuError, ShapeError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
 import { type Tensor } from "./tensor.ts";
 
+/** Values of one copy: WebGPU stages as much again. */
+const UPLOAD = 2 ** 24;
+
 /** Writes `data` into the tensor, from element `first` on; the rest keeps what it holds. */
 export function upload(
   gpu: Gpu,
@@ -16,7 +19,12 @@ export function upload(
       `Cannot upload ${data.length} values from ${first} on to ${tensor.label} of shape [${tensor.shape}]`,
     );
   }
-  gpu.device.queue.writeBuffer(tensor.region.buffer, tensor.region.offset + first * 4, data);
+  const { buffer, offset } = tensor.region, { queue } = gpu.device;
+  for (let at = 0; at < data.length; at += UPLOAD) {
+    queue.writeBuffer(buffer, offset + (first + at) * 4, data.subarray(at, at + UPLOAD));
+    // What is staged is freed once it was submitted.
+    if (data.length > UPLOAD) queue.submit([]);
+  }
 }
 
 /** Reads tensors back in one wait (a map costs 10 ms or more in Deno, whatever its size). */

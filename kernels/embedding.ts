@@ -1,7 +1,7 @@
 // Embedding: rows of one to three tables summed for each token; backward by ids grouped on the CPU, see embedding.wgsl.
 import source from "./embedding.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { shape2, Tensor } from "../gpu/tensor.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
@@ -37,6 +37,8 @@ const CHUNK = 64;
 export interface EmbedOptions {
   /** Factor of the sum: Gemma's root of the width. @default {1} */
   scale?: number;
+  /** Bytes of a table bound at once. @default {what one binding holds} */
+  bindingBytes?: number;
 }
 
 /**
@@ -44,7 +46,8 @@ export interface EmbedOptions {
  *
  * @throws {ShapeError} if widths differ or do not divide by 4, or a trainable table lacks its groups
  */
-export function embed(tape: Tape, sources: readonly EmbeddingSource[], { scale = 1 }: EmbedOptions = {}): Tensor {
+export function embed(tape: Tape, sources: readonly EmbeddingSource[], options: EmbedOptions = {}): Tensor {
+  const { scale = 1, bindingBytes = tape.recorder.gpu.limits.maxStorageBufferBindingSize } = options;
   const [{ table, ids }] = sources;
   const T = ids.size, W = shape2(table)[1];
   if (sources.length > 3) throw new ShapeError(`Cannot sum ${sources.length} tables: at most 3 in one dispatch`);
@@ -57,15 +60,17 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], { scale =
     }
   }
   const y = tape.output([T, W], ids.live, sources.map((each) => each.table), "embedding");
-  const common = { T, W, rowSource: liveSource(ids.live), chunk: CHUNK, groups: 0, scale };
+  const common = { T, W, rowSource: liveSource(ids.live), firstRow: 0, chunk: CHUNK, groups: 0, scale };
   const read: Record<string, Tensor> = {};
   sources.forEach((each, i) => Object.assign(read, { [`table${i}`]: each.table, [`ids${i}`]: each.ids }));
-  tape.run(embedding, `sum${sources.length}`, {
-    read,
-    write: { y },
-    size: { ...common, V: table.shape[0] },
-    groups: (step) => liveRows(ids.live, T, step),
-  });
+  for (const { firstRow, rows } of partsOf(table, bindingBytes)) {
+    tape.run(embedding, `sum${sources.length}`, {
+      read: { ...read, table0: rows },
+      write: { y },
+      size: { ...common, firstRow, V: rows.shape[0] },
+      groups: (step) => liveRows(ids.live, T, step),
+    });
+  }
 
   tape.onBackward(y, (dy) => {
     for (const { table, ids, groups } of sources) {
@@ -87,15 +92,31 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], { scale =
       }
       if (!groups) throw new ShapeError(`Cannot differentiate by ${table.label}: its ids are not grouped`);
       const { rows, starts, order, count } = groups;
-      tape.run(embedding, "add_groups", {
-        read: { dy, rows, starts, order },
-        write,
-        size: { ...common, V, groups: count === "uniqueWords" ? 0 : 1 },
-        groups: (step) => step[count],
-      });
+      for (const { firstRow, rows: dtable } of partsOf(target.tensor, bindingBytes)) {
+        tape.run(embedding, "add_groups", {
+          read: { dy, rows, starts, order },
+          write: { dtable },
+          size: { ...common, firstRow, V: dtable.shape[0], groups: count === "uniqueWords" ? 0 : 1 },
+          groups: (step) => step[count],
+        });
+      }
     }
   });
   return y;
+}
+
+/** A table's rows, as many together as may be bound at once. */
+function partsOf(table: Tensor, bytes: number): { firstRow: number; rows: Tensor }[] {
+  const [V, W] = shape2(table);
+  if (table.bytes <= bytes || !table.region) return [{ firstRow: 0, rows: table }];
+  // 16 rows of 4n floats are a multiple of 256 bytes, at which bindings begin.
+  const most = Math.floor(bytes / (W * 4) / 16) * 16, { buffer, offset } = table.region;
+  if (most === 0) throw new ShapeError(`Cannot bind 16 rows of ${table.label} [${table.shape}] at once`);
+  return Array.from({ length: Math.ceil(V / most) }, (_, i) => {
+    const firstRow = i * most, shape = [Math.min(most, V - firstRow), W];
+    const region = { buffer, offset: offset + firstRow * W * 4, size: shape[0] * W * 4 };
+    return { firstRow, rows: new Tensor(shape, { label: `${table.label} from row ${firstRow}` }, region) };
+  });
 }
 
 /** Groups tokens by the table row they ask for; `rows.length` goes into the step uniform's field. */

@@ -6,11 +6,11 @@
 // Shapes    table dtable [V, W]   ids order rows [T]   starts [T + 1]   y dy [T, W]   partial [ceil(T / 64), V, W]
 // Dispatch  sums: T groups of 64;  add_groups: one group of 64 for each distinct row; both folded over y past 65,535
 //           partial_few: [ceil(W / 4 / 64), chunks, V];  finish_few: [ceil(W / 4 / 64), V], groups of 64
-// Limits    W divides by 4; every id < V; the few-rows entries are for tables of at most 8 rows (token types), where
+// Limits    W divides by 4; of table0 and dtable the V rows from `firstRow` on are bound, and ids of others left alone; the few-rows entries are for tables of at most 8 rows (token types), where
 //           one group for each row would be one serial chain over all tokens
 // Numerics  f32, fixed order; dtable is added to, as every parameter's gradient
 // Source    the definition
-struct Size { T: u32, W: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, scale: f32 }
+struct Size { T: u32, W: u32, firstRow: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, scale: f32 }
 @group(0) @binding(0) var<storage, read> table0: array<vec4f>;
 @group(0) @binding(1) var<storage, read> table1: array<vec4f>;
 @group(0) @binding(2) var<storage, read> table2: array<vec4f>;
@@ -27,6 +27,10 @@ struct Size { T: u32, W: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, s
 @group(0) @binding(13) var<uniform> size: Size;
 @group(0) @binding(14) var<uniform> step: Step;
 
+// A table larger than a binding is bound in parts, one dispatch each.
+fn is_bound(row: u32) -> bool { return row >= size.firstRow && row - size.firstRow < size.V; }
+fn bound_row(row: u32) -> u32 { return row - size.firstRow; }
+
 @compute @workgroup_size(64)
 fn sum1(
   @builtin(workgroup_id) group: vec3u,
@@ -34,9 +38,9 @@ fn sum1(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let t = group.y * folded.x + group.x;
-  if (t >= live_rows(size.rowSource, size.T)) { return; }
+  if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
-  let row0 = ids0[t] * W4;
+  let row0 = bound_row(ids0[t]) * W4;
   for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * table0[row0 + w]; }
 }
 
@@ -47,9 +51,9 @@ fn sum2(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let t = group.y * folded.x + group.x;
-  if (t >= live_rows(size.rowSource, size.T)) { return; }
+  if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
-  let row0 = ids0[t] * W4;
+  let row0 = bound_row(ids0[t]) * W4;
   let row1 = ids1[t] * W4;
   for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * (table0[row0 + w] + table1[row1 + w]); }
 }
@@ -61,9 +65,9 @@ fn sum3(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let t = group.y * folded.x + group.x;
-  if (t >= live_rows(size.rowSource, size.T)) { return; }
+  if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
-  let row0 = ids0[t] * W4;
+  let row0 = bound_row(ids0[t]) * W4;
   let row1 = ids1[t] * W4;
   let row2 = ids2[t] * W4;
   for (var w = lane; w < W4; w += 64u) {
@@ -78,9 +82,9 @@ fn add_groups(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let r = group.y * folded.x + group.x;
-  if (r >= unique_rows(size.groups)) { return; }
+  if (r >= unique_rows(size.groups) || !is_bound(rows[r])) { return; }
   let W4 = size.W / 4u;
-  let row = rows[r] * W4;
+  let row = bound_row(rows[r]) * W4;
   let first = starts[r];
   let end = starts[r + 1u];
   for (var w = lane; w < W4; w += 64u) {

@@ -1,4 +1,4 @@
-// Parameters of a model in flat buffers: trainable ones in one, decayed first, frozen ones in another. Zeroing, the
+// Parameters of a model in flat buffers: trainable ones in one, decayed first, frozen ones in others. Zeroing, the
 // gradient norm, clipping and AdamW are then a few dispatches, whatever the number of tensors.
 import { ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
@@ -7,6 +7,7 @@ import { Tensor } from "../gpu/tensor.ts";
 import { readTensors, upload } from "../gpu/transfer.ts";
 import { QuantisedTensor } from "../kernels/quantised.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
+import { ALIGN, groupFused, layOut, type Place, sizeOf, splitByBuffer } from "./parameter_layout.ts";
 import { QuantisedParameters } from "./quantised_parameters.ts";
 
 /** A parameter as a model asks for it. */
@@ -38,14 +39,6 @@ export interface FlatState {
   decayedLength: number;
 }
 
-interface Place {
-  spec: ParameterSpec;
-  /** In floats. */
-  offset: number;
-}
-
-const ALIGN = 64;
-
 /** Owns the buffers of all parameters, and of gradients and moments of the trainable ones. */
 export class Parameters {
   readonly flat: FlatState;
@@ -53,7 +46,7 @@ export class Parameters {
   readonly gradients = new Map<Tensor, Tensor>();
   readonly specs: readonly ParameterSpec[];
   readonly #gpu: Gpu;
-  readonly #frozen: Tensor;
+  readonly #frozen: readonly Tensor[];
   readonly #quantised: QuantisedParameters;
   readonly #tensors = new Map<string, Tensor>();
   /** Of the first of a fuse name's parameters, of the first two, and so on to all of them. */
@@ -75,10 +68,12 @@ export class Parameters {
       secondMoments: flat("second moments"),
       decayedLength: decayed.end,
     };
-    const frozen = layOut(gpu, specs.filter((s) => !s.trainable && !s.quant), 0);
-    this.#frozen = ownedTensor(gpu, [Math.max(ALIGN, frozen.end)], { label: "frozen parameters" });
+    const frozen = splitByBuffer(gpu, specs.filter((s) => !s.trainable && !s.quant)).map((some) =>
+      layOut(gpu, some, 0)
+    );
+    this.#frozen = frozen.map(({ end }) => ownedTensor(gpu, [Math.max(ALIGN, end)], { label: "frozen parameters" }));
     this.#view([...decayed.places, ...undecayed.places], this.flat.parameters, this.flat.gradients);
-    this.#view(frozen.places, this.#frozen);
+    frozen.forEach(({ places }, i) => this.#view(places, this.#frozen[i]));
     this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant));
     for (const [name, tensor] of this.#quantised.tensors) this.#tensors.set(name, tensor);
     for (const [name, prefixes] of this.#quantised.fused) this.#fused.set(name, prefixes);
@@ -154,7 +149,8 @@ export class Parameters {
 
   /** Of each of the two sets of moments, gradients and trained parameters; and of the frozen ones. */
   get bytes(): { trained: number; frozen: number } {
-    return { trained: this.flat.parameters.bytes, frozen: this.#frozen.bytes + this.#quantised.bytes };
+    const frozen = this.#frozen.reduce((sum, { bytes }) => sum + bytes, this.#quantised.bytes);
+    return { trained: this.flat.parameters.bytes, frozen };
   }
 
   dispose(): void {
@@ -164,7 +160,7 @@ export class Parameters {
 
   #buffers(): Tensor[] {
     const { parameters, gradients, firstMoments, secondMoments } = this.flat;
-    return [parameters, gradients, firstMoments, secondMoments, this.#frozen];
+    return [parameters, gradients, firstMoments, secondMoments, ...this.#frozen];
   }
 
   #view(places: Place[], parameters: Tensor, gradients?: Tensor): void {
@@ -193,42 +189,6 @@ export class Parameters {
   }
 }
 
-function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((a, b) => a * b, 1);
-}
-
 function count(specs: readonly ParameterSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-}
-
-function alignUp(floats: number): number {
-  return Math.ceil(floats / ALIGN) * ALIGN;
-}
-
-function groupFused(places: Place[]): Map<string, Place[]> {
-  const groups = new Map<string, Place[]>();
-  for (const place of places) {
-    if (place.spec.fuse) groups.set(place.spec.fuse, [...(groups.get(place.spec.fuse) ?? []), place]);
-  }
-  return groups;
-}
-
-/** Offsets in the order given, from `start` on; aligned but inside a fused group. */
-function layOut(gpu: Gpu, specs: readonly ParameterSpec[], start: number): { places: Place[]; end: number } {
-  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
-  const places: Place[] = [];
-  let end = start;
-  specs.forEach((spec, i) => {
-    if (!spec.fuse || specs[i - 1]?.fuse !== spec.fuse) end = alignUp(end);
-    const bytes = sizeOf(spec.shape) * 4;
-    if (bytes > maxStorageBufferBindingSize || end * 4 + bytes > maxBufferSize) {
-      throw new ShapeError(
-        `Cannot place "${spec.name}" of ${bytes} bytes after ${end * 4}: one binding of this adapter holds ` +
-          `${maxStorageBufferBindingSize} bytes, one buffer ${maxBufferSize}: use a smaller model`,
-      );
-    }
-    places.push({ spec, offset: end });
-    end += sizeOf(spec.shape);
-  });
-  return { places, end: alignUp(end) };
 }

@@ -18,6 +18,8 @@ interface Row {
   /** Share of tokens that ask for row 0: a hot row is one long chain. */
   hot?: number;
   scale?: number;
+  /** Rows of the word table that are bound at once. */
+  bound?: number;
 }
 
 const cases: Row[] = [
@@ -32,13 +34,15 @@ const cases: Row[] = [
   { why: "scaled as Gemma's, a table of few rows beside", T: 70, W: 36, tokens: 66, tables: [40, 20, 2], scale: 6 },
   { why: "scaled, one table", T: 9, W: 8, tables: [40], scale: 0.5 },
   { why: "scaled, two tables", T: 9, W: 8, tables: [40, 20], scale: 3 },
+  { why: "words bound in three parts, the last one short", T: 70, W: 36, tokens: 66, tables: [40, 20, 2], bound: 16 },
+  { why: "words alone bound in parts, a width past 64 lanes", T: 40, W: 260, tables: [33], bound: 16 },
   { why: "MiniLM's width", T: 96, W: 384, tables: [500, 60, 2] },
 ];
 
 const names = [["word", "inputIds"], ["position", "positions"], ["type", "tokenTypeIds"]] as [string, string][];
 const dead = 0xffffffff;
 
-for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1 } of cases) {
+for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1, bound } of cases) {
   const pairs = names.slice(0, tables.length);
   Deno.test(`embed() matches f64 forward and backward: ${why} (T ${tokens} of ${T}, W ${W}, V ${tables})`, () => {
     const inputs: Record<string, Input> = {}, step: Record<string, number> = { tokens };
@@ -71,7 +75,7 @@ for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1 } of cases) {
         embed(
           tape,
           pairs.map(([table, name], i) => ({ table: x[table], ids: x[name], groups: groupsOf(x, name, i) })),
-          { scale },
+          { scale, ...(bound && { bindingBytes: bound * W * 4 + 4 }) },
         ),
       forward: (x) => embedForward(x, pairs, W).map((value) => scale * value),
       backward: (x, dy) => embedBackward(x, pairs, W, dy.map((value) => scale * value)),
