@@ -26,6 +26,7 @@ const notSize: ReadonlySet<string> = new Set([
     "MiB",
     "note",
     "ofStep",
+    "timesOurs",
     ...shares,
   ],
   ...["adapter", "driver", "cores", "deno", "commit", "date", "clock", "model"],

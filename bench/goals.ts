@@ -1,6 +1,6 @@
 // What the project set out to reach, held against a run's rows.
-import { percent } from "./report.ts";
-import { type Row } from "./row.ts";
+import { figure, percent } from "./report.ts";
+import { type Row, sizeText } from "./row.ts";
 
 interface Goal {
   kernel: string;
@@ -28,7 +28,28 @@ const startSeconds = (caches: string, seconds: number): Goal => ({
   reached: ({ ms }) => ms < seconds * 1000,
 });
 
-const goals: Goal[] = [matmulShare(128), matmulShare(256), startSeconds("warm", 12), startSeconds("empty", 30)];
+const faster = (kernel: string, by: string, times: number): Goal => ({
+  kernel,
+  size: { by },
+  figure: ({ timesOurs }) => `takes ${figure(timesOurs!)} times as long as here`,
+  wanted: `at least ${times}`,
+  reached: ({ timesOurs }) => timesOurs! >= times,
+});
+
+const goals: Goal[] = [
+  matmulShare(128),
+  matmulShare(256),
+  startSeconds("warm", 12),
+  startSeconds("empty", 30),
+  ...["against.products", "against.block"].flatMap((kernel) => [
+    faster(kernel, "TensorFlow.js", 10),
+    faster(kernel, "jax-js", 8),
+  ]),
+  faster("against.predict", "onnxruntime-web", 10),
+  ...["against.products", "against.block", "against.predict", "against.train_step"].map((kernel) =>
+    faster(kernel, "PyTorch, CPU", 0.3)
+  ),
+];
 
 /** One line for each goal that the rows speak of. */
 export function goalLines(rows: readonly Row[]): string[] {
@@ -36,7 +57,9 @@ export function goalLines(rows: readonly Row[]): string[] {
     const matches = (row: Row) =>
       row.kernel === goal.kernel && Object.entries(goal.size ?? {}).every(([name, value]) => row.size[name] === value);
     return rows.filter(matches).map((row) => {
-      const size = Object.entries(goal.size ?? {}).map(([name, value]) => `${name} ${value}`).join(", ");
+      const size = row.kernel.startsWith("against.")
+        ? sizeText(row.size)
+        : Object.entries(goal.size ?? {}).map(([name, value]) => `${name} ${value}`).join(", ");
       return `${goal.kernel} (${size}): ${goal.figure(row)}, wanted ${goal.wanted}: ` +
         (goal.reached(row) ? "reached" : "missed");
     });

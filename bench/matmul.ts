@@ -14,7 +14,7 @@ import { rates, type Row } from "./row.ts";
 import { type Bench, noStep, type Recorded, withRecorded } from "./runs.ts";
 
 /** Inputs and outputs of MiniLM's dense layers. */
-const LAYERS = [[384, 384], [384, 1536], [1536, 384]] as const;
+export const LAYERS = [[384, 384], [384, 1536], [1536, 384]] as const;
 
 /** What a dense layer [out, in] computes over T tokens, as [M, N, K]; see kernels/linear.ts. */
 const forms: Record<MatmulForm, (T: number, inputs: number, outputs: number) => [number, number, number]> = {
@@ -35,7 +35,9 @@ export interface MatmulCase {
   schedules: Schedules;
 }
 
-export const matmulKernels = Object.keys(forms).map((form) => `matmul.${form}`);
+export const formNames = Object.keys(forms) as MatmulForm[];
+
+export const matmulKernels = formNames.map((form) => `matmul.${form}`);
 
 export interface MatmulOptions {
   references: References;
@@ -78,7 +80,7 @@ function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOption
   ];
   return variants.flatMap((variant) =>
     LAYERS.flatMap(([inputs, outputs]) =>
-      (Object.keys(forms) as MatmulForm[])
+      formNames
         .filter((form) => wanted(`matmul.${form}`))
         .map((form) => ({ form, inputs, outputs, ...variant }))
     )

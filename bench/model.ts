@@ -25,6 +25,16 @@ const miniLm = {
   layer_norm_eps: 1e-12,
 };
 
+/** The same, by this project's letters. */
+export const miniLmShape = {
+  layers: miniLm.num_hidden_layers,
+  W: miniLm.hidden_size,
+  heads: miniLm.num_attention_heads,
+  F: miniLm.intermediate_size,
+  vocabulary: miniLm.vocab_size,
+  positions: miniLm.max_position_embeddings,
+};
+
 export interface BenchModelOptions {
   gpu: Gpu;
   schedules: Schedules;

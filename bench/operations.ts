@@ -20,12 +20,16 @@ export interface OperationInput {
   grad?: "activation" | "parameter";
 }
 
-export interface OperationCase {
-  kernel: string;
-  size: Record<string, number>;
+/** An operation on a tape with its inputs. */
+export interface Operation {
   inputs: Record<string, OperationInput>;
   step: Partial<StepUniform>;
   record(tape: Tape, inputs: Record<string, Tensor>): Tensor;
+}
+
+export interface OperationCase extends Operation {
+  kernel: string;
+  size: Record<string, number>;
   forward: Work;
   backward: Work;
 }
@@ -44,7 +48,9 @@ export async function measureOperations(
   cases: readonly OperationCase[],
   { references, schedules }: OperationOptions,
 ): Promise<Row[]> {
-  const runs = cases.flatMap((at) => [false, true].map((backward) => record(bench, at, { schedules, backward })));
+  const runs = cases.flatMap((at) =>
+    [false, true].map((backward) => recordOperation(bench, at, { schedules, backward }))
+  );
   return await withRecorded(runs, async () => {
     const work = runs.map(({ run }) => ({ laps: { run } }));
     const { samples, ceilings } = await interleaveWithCeilings(bench, references, work);
@@ -62,9 +68,10 @@ export async function measureOperations(
   });
 }
 
-function record(
+/** Records the operation, with its backward where asked for, and fills its inputs. */
+export function recordOperation(
   { gpu, pipelines }: Bench,
-  at: OperationCase,
+  at: Operation,
   { schedules, backward }: { schedules: Schedules; backward: boolean },
 ): Recorded {
   const recorder = new Recorder(gpu), owned: Tensor[] = [], planned: Tensor[] = [];

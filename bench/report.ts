@@ -91,10 +91,15 @@ function rateText({ tokensPerSecond, GFLOPs, GBps }: Row): string {
   ].join(", ");
 }
 
-function shareText({ ofFma, ofCopy, ofMatmul, ofStep }: Row): string {
+function shareText({ ofFma, ofCopy, ofMatmul, ofStep, timesOurs }: Row): string {
   const share = (value: number | undefined, of: string) => value === undefined ? [] : [`${percent(value)} of ${of}`];
-  return [...share(ofFma, "fma"), ...share(ofCopy, "copy"), ...share(ofMatmul, "matmul"), ...share(ofStep, "step")]
-    .join(", ");
+  return [
+    ...share(ofFma, "fma"),
+    ...share(ofCopy, "copy"),
+    ...share(ofMatmul, "matmul"),
+    ...share(ofStep, "step"),
+    ...(timesOurs === undefined ? [] : [`${figure(timesOurs)} x Tiebreak's time`]),
+  ].join(", ");
 }
 
 /** `0.123` -> `12 %`, `0.0123` -> `1.2 %`. */

@@ -3,6 +3,8 @@ import { UsageError } from "../errors.ts";
 import { measureSchedules } from "../kernels/measure.ts";
 import { ceilingKernels, measureCeilings } from "./ceilings.ts";
 import { matmulKernels, measureMatmul } from "./matmul.ts";
+import { type PeerName } from "./peer_process.ts";
+import { measurePeers, peerKernels } from "./peers.ts";
 import { type Row } from "./row.ts";
 import { measureRowKernels, rowKernels } from "./row_kernels.ts";
 import { type Bench } from "./runs.ts";
@@ -16,13 +18,16 @@ export interface SuiteOptions {
   /** Weights of the end-to-end rows; random ones in MiniLM's shape where absent. */
   folder?: string;
   skipCold: boolean;
+  /** What to compare with; nothing where empty. */
+  against: readonly PeerName[];
   /** Called as soon as a part has its rows. */
   onRows(rows: readonly Row[]): void;
   /** Says what comes next. */
   say(line: string): void;
 }
 
-export const benchKernels = [ceilingKernels, matmulKernels, rowKernels, trainingKernels, startKernels].flat();
+export const benchKernels = [ceilingKernels, matmulKernels, rowKernels, trainingKernels, startKernels, peerKernels]
+  .flat();
 
 /** Which kernels a word chooses. @throws {UsageError} if none */
 export function chosenKernels(word: string | undefined): ReadonlySet<string> {
@@ -33,7 +38,7 @@ export function chosenKernels(word: string | undefined): ReadonlySet<string> {
 
 /** Runs what is chosen and what its shares need. */
 export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row[]> {
-  const { kernel, tokens, folder, skipCold, onRows, say } = options;
+  const { kernel, tokens, folder, skipCold, against, onRows, say } = options;
   const chosen = chosenKernels(kernel);
   const wanted = (name: string) => chosen.has(name);
   const any = (names: readonly string[]) => names.some(wanted);
@@ -46,7 +51,7 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
   const { references, rows } = await measureCeilings(bench);
   try {
     add(rows);
-    if (!any([...matmulKernels, ...rowKernels, ...trainingKernels, ...startKernels])) return all;
+    if (!any([...matmulKernels, ...rowKernels, ...trainingKernels, ...startKernels, ...peerKernels])) return all;
     say("schedules");
     const { schedules } = await measureSchedules(bench.gpu, bench.pipelines);
     const shared = { references, schedules, tokens, folder, wanted };
@@ -72,6 +77,9 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
       say(folder === undefined ? "start of a process: left out, no weights are on this disk" : "start of a process");
       const start = { schedules, tokens, length: LENGTHS[0], skipCold, rounds: bench.rounds };
       if (folder !== undefined) add(await measureStart({ folder, ...start }));
+    }
+    if (against.length > 0 && any(peerKernels)) {
+      add(await measurePeers(bench, { against, schedules, tokens, wanted, say }));
     }
     return all;
   } finally {

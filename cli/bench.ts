@@ -5,9 +5,10 @@ import { circumstances } from "../bench/circumstances.ts";
 import { goalLines } from "../bench/goals.ts";
 import { bySection, factLines, jsonLine, type RunFacts, textTable } from "../bench/report.ts";
 import { resultsPage } from "../bench/results_page.ts";
+import { type PeerName, peerNames } from "../bench/peer_process.ts";
 import { openBench } from "../bench/runs.ts";
 import { benchKernels, chosenKernels, runSuite } from "../bench/suite.ts";
-import { InputError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import { openGpu } from "../gpu/device.ts";
 import { defaultModel, resolveModel } from "../model/hub.ts";
 import { isModelId } from "../model/hub_cache.ts";
@@ -34,6 +35,11 @@ const description = {
     }),
     tokens: integer({ group: what, help: "tokens of a micro-batch", default: 2048, min: 512, max: 1 << 20 }),
     rounds: integer({ group: what, help: "samples of each figure", default: 7, min: 1, max: 1000 }),
+    against: text({
+      group: what,
+      value: "NAMES",
+      help: `compare with others on this machine: ${peerNames.join(", ")}, or several with commas`,
+    }),
     skipCold: toggle({ group: what, help: "do not start with empty shader caches", default: false }),
     json: toggle({ group: output, help: "print one JSON line a row", default: false }),
     compare: text({ group: output, value: "FILE", help: "compare with what --json printed earlier" }),
@@ -44,6 +50,7 @@ const description = {
     ["deno task bench matmul", "the matrix products alone"],
     ["deno task bench --json > before.json", "to compare with later"],
     ["deno task bench matmul --compare before.json", "what a change did"],
+    ["deno task bench against --against tfjs,jax", "matmul and a block beside others; fetches them first"],
     ["deno task bench --write docs/results.md", "the page of results"],
   ] as [string, string][],
 };
@@ -53,6 +60,7 @@ export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
   const { model, tokens, rounds, skipCold, json, compare, write } = parsed.settings;
+  const against = peersOf(parsed.settings.against);
   const kernel = parsed.argument;
   chosenKernels(kernel);
   const earlier = compare === undefined ? undefined : await readEarlier(compare);
@@ -73,6 +81,7 @@ export async function run(args: string[]): Promise<void> {
       tokens,
       folder,
       skipCold,
+      against,
       say: (line) => console.error(`${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${line}`),
       onRows(rows) {
         if (json) { for (const row of rows) console.log(jsonLine(row, facts)); }
@@ -86,6 +95,15 @@ export async function run(args: string[]): Promise<void> {
   } finally {
     gpu.dispose();
   }
+}
+
+/** @throws {UsageError} if a name is nobody's */
+function peersOf(names: string | undefined): PeerName[] {
+  return (names?.split(",") ?? []).map((name) => {
+    const known = peerNames.find((known) => known === name.trim());
+    if (known) return known;
+    throw new UsageError(`Cannot compare with "${name}": use one of ${peerNames.join(", ")}, or several with commas`);
+  });
 }
 
 /** The folder of the weights, an absolute path; nothing is fetched. @throws {InputError} if a model is named that is not on this disk */

@@ -28,6 +28,10 @@ Deno.test("bench answers wrong words with one line and exit code 2, before it me
     const wrong: [string[], RegExp][] = [
       [["bench", "nonsense"], /^Cannot measure "nonsense": use a part of fma, copy, /],
       [["bench", "norm", "--compare", "none.json"], /^Cannot open none\.json: there is no such file/],
+      [
+        ["bench", "--against", "tfjs,numpy"],
+        /^Cannot compare with "numpy": use one of tfjs, jax, onnx, torch, or several/,
+      ],
       [["bench", "norm", "--rounds", "0"], /^Cannot read --rounds "0": must be a whole number from 1 to 1000$/],
       [
         ["bench", "train", "--model", "no-such-folder"],
