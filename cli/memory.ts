@@ -18,7 +18,7 @@ import { findModel } from "./model_source.ts";
 import { grouped } from "./progress.ts";
 
 const { model, revision, offline, pairing, head, method, batch, batchTokens, maxTokens, checkpointLayers } = trainFlags;
-const { loraRank, loraTargets } = trainFlags;
+const { loraRank, loraTargets, precision } = trainFlags;
 
 const description = {
   name: "memory",
@@ -40,6 +40,7 @@ const description = {
     batchTokens,
     maxTokens,
     checkpointLayers: { ...checkpointLayers, default: undefined, otherwise: "both" },
+    precision,
     adapter: choice(["usual", "here"], {
       group: "Size of a step",
       help: "limits and kernels of a usual GPU, or of the adapter here",
@@ -82,6 +83,7 @@ export async function run(args: string[]): Promise<void> {
         quant: each === "qlora" ? settings.quant ?? "nf4" : undefined,
         ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
+        precision: settings.precision,
       };
       const choices = engineChoices(adapter, asked);
       tokens = choices.capacity.tokens;

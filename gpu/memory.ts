@@ -17,39 +17,27 @@ export interface Plan {
 }
 
 /**
- * Places lifetimes in slots: in order of their start, each takes the free slot that wastes least, or grows the largest
- * free one, or opens a new one. Greedy by start is optimal in slots when all sizes are equal (interval graph colouring),
- * and a transformer's activations come in three or four sizes.
+ * Places lifetimes in slots, largest first: each takes the smallest slot that is free all its life, which no later one makes
+ * larger, or opens a new one. So a large tensor that lives shortly never keeps its memory from several small ones that
+ * live long, as it may where slots are given out in order of time.
  */
 export function planSlots(lifetimes: readonly Lifetime[]): Plan {
   const order = lifetimes.map((_, i) => i).sort((a, b) =>
-    lifetimes[a].first - lifetimes[b].first || lifetimes[b].bytes - lifetimes[a].bytes
+    lifetimes[b].bytes - lifetimes[a].bytes || lifetimes[a].first - lifetimes[b].first
   );
   const slot = new Array<number>(lifetimes.length).fill(-1);
-  const slotBytes: number[] = [];
-  const busyUntil: number[] = [];
+  const slotBytes: number[] = [], tenants: Lifetime[][] = [];
   for (const i of order) {
     const { bytes, first, last } = lifetimes[i];
-    let best = -1;
-    for (let s = 0; s < slotBytes.length; s++) {
-      if (busyUntil[s] >= first) continue;
-      if (best < 0 || cost(slotBytes[s], bytes) < cost(slotBytes[best], bytes)) best = s;
+    // Slots were opened largest first, so the last free one wastes least.
+    let s = slotBytes.length - 1;
+    while (s >= 0 && tenants[s].some((other) => other.first <= last && first <= other.last)) s--;
+    if (s < 0) {
+      s = slotBytes.push(bytes) - 1;
+      tenants.push([]);
     }
-    // A much larger slot is worth more to a larger tensor: better to open a new one than to occupy it with a crumb.
-    if (best >= 0 && slotBytes[best] > 4 * bytes + 65536) best = -1;
-    if (best < 0) {
-      best = slotBytes.length;
-      slotBytes.push(bytes);
-      busyUntil.push(last);
-    }
-    slotBytes[best] = Math.max(slotBytes[best], bytes);
-    busyUntil[best] = last;
-    slot[i] = best;
+    tenants[s].push(lifetimes[i]);
+    slot[i] = s;
   }
   return { slot, slotBytes };
-}
-
-/** Bytes wasted if the slot is large enough, else bytes it must grow. */
-function cost(slotBytes: number, bytes: number): number {
-  return Math.abs(slotBytes - bytes);
 }

@@ -13,7 +13,7 @@ import {
 } from "./memory_plan.ts";
 import { PipelineCache } from "./pipelines.ts";
 import { type Command, Program } from "./program.ts";
-import { Tensor, type TensorOptions } from "./tensor.ts";
+import { elementBytes, Tensor, type TensorOptions } from "./tensor.ts";
 
 /** Counts in use in one replay, and whatever else the step uniform carries: learning rate, seed, ... */
 export type StepValues = Readonly<Record<string, number>>;
@@ -83,7 +83,7 @@ export class Recorder {
   }
 
   /**
-   * Whether `texture` would accept this tensor, or the floats of a packed one: rows must be a multiple of 256 bytes and fit the
+   * Whether `texture` would accept this tensor, or the floats of an f16 or packed one: rows must be a multiple of 256 bytes and fit the
    * adapter's texture size.
    */
   texturable({ dtype, shape: [rows], size }: Tensor): boolean {
@@ -94,7 +94,7 @@ export class Recorder {
 
   /** Copies the tensor, as it is at this point of the recording, into a texture of [rows, width / 4] texels. */
   texture(tensor: Tensor): TextureOperand {
-    if (!this.texturable(tensor) || tensor.dtype === "packed") {
+    if (!this.texturable(tensor) || tensor.dtype !== "f32") {
       throw new ShapeError(
         `Cannot copy ${tensor.label} of shape [${tensor.shape}] into a texture: rows must be 64n floats`,
       );
@@ -260,7 +260,8 @@ export class Recorder {
     );
     if (poison) {
       for (const buffer of buffers) {
-        device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fc00000));
+        // A NaN as one f32 and as two f16.
+        device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
       }
     }
     tensors.forEach((tensor, i) => tensor.region = { buffer: buffers[slot[i]], offset: 0, size: tensor.bytes });
@@ -284,7 +285,7 @@ export class Recorder {
 
 /** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */
 export function ownedTensor(gpu: Gpu, shape: readonly number[], options: TensorOptions = {}): Tensor {
-  const bytes = shape.reduce((a, b) => a * b, 1) * 4;
+  const bytes = shape.reduce((a, b) => a * b, 1) * elementBytes(options.dtype);
   const buffer = gpu.device.createBuffer({
     label: options.label ?? "",
     size: Math.ceil(bytes / 256) * 256,

@@ -1,8 +1,9 @@
 // A tensor is a shape with a place: either a region of a buffer somebody owns, or a place the memory plan will give it.
 import { ShapeError } from "../errors.ts";
 
-/** "packed": values in a form of their own, which only kernels made for it read. */
-export type DType = "f32" | "u32" | "packed";
+/** "f16": two bytes in memory, where the adapter has shader-f16; kernels compute in f32 all the same. "packed": values in a form of
+ *  their own, which only kernels made for it read. */
+export type DType = "f32" | "u32" | "f16" | "packed";
 
 /** Which runtime count tells how many leading rows are in use; the rest is dead. Absent: all rows are. */
 export type Live = "tokens" | "segments" | "battles";
@@ -22,7 +23,12 @@ export interface Region {
   size: number;
 }
 
-/** Row-major; every element is 4 bytes. */
+/** Bytes of one element. */
+export function elementBytes(dtype: DType = "f32"): number {
+  return dtype === "f16" ? 2 : 4;
+}
+
+/** Row-major. */
 export class Tensor {
   readonly dtype: DType;
   readonly live: Live | undefined;
@@ -53,7 +59,7 @@ export class Tensor {
   }
 
   get bytes(): number {
-    return this.size * 4;
+    return this.size * elementBytes(this.dtype);
   }
 }
 

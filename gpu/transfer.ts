@@ -1,12 +1,12 @@
 // Bytes to and from the GPU outside a Program: uploads are enqueued at once, read-backs wait for the queue.
 import { GpuError, ShapeError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
-import { type Tensor } from "./tensor.ts";
+import { elementBytes, type Tensor } from "./tensor.ts";
 
 /** Values of one copy: WebGPU stages as much again. */
 const UPLOAD = 2 ** 24;
 
-/** Writes `data` into the tensor, from element `first` on; the rest keeps what it holds. */
+/** Writes `data` into the tensor, rounded to its type, from element `first` on; the rest keeps what it holds. */
 export function upload(
   gpu: Gpu,
   tensor: Tensor,
@@ -20,14 +20,16 @@ export function upload(
     );
   }
   const { buffer, offset } = tensor.region, { queue } = gpu.device;
-  for (let at = 0; at < data.length; at += UPLOAD) {
-    queue.writeBuffer(buffer, offset + (first + at) * 4, data.subarray(at, at + UPLOAD));
+  const values = tensor.dtype === "f16" ? new Float16Array(data) : data;
+  for (let at = 0; at < values.length; at += UPLOAD) {
+    const place = offset + (first + at) * elementBytes(tensor.dtype);
+    queue.writeBuffer(buffer, place, values.subarray(at, at + UPLOAD));
     // What is staged is freed once it was submitted.
-    if (data.length > UPLOAD) queue.submit([]);
+    if (values.length > UPLOAD) queue.submit([]);
   }
 }
 
-/** Reads tensors back in one wait (a map costs 10 ms or more in Deno, whatever its size). */
+/** Reads tensors back, f16 as f32, in one wait (a map costs 10 ms or more in Deno, whatever its size). */
 export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
   const offsets: number[] = [];
   let bytes = 0;
@@ -45,7 +47,10 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
     gpu.device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     const mapped = staging.getMappedRange();
-    const results = tensors.map(({ bytes }, i) => new Float32Array(mapped.slice(offsets[i], offsets[i] + bytes)));
+    const results = tensors.map(({ bytes, dtype }, i) => {
+      const own = mapped.slice(offsets[i], offsets[i] + bytes);
+      return dtype === "f16" ? Float32Array.from(new Float16Array(own)) : new Float32Array(own);
+    });
     gpu.check();
     return results;
   } finally {

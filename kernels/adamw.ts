@@ -5,6 +5,7 @@ import source from "./adamw.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Recorder } from "../gpu/recorder.ts";
 import { Tensor } from "../gpu/tensor.ts";
+import { type LossScale } from "./loss_scale.ts";
 import { stepKernel, type StepUniform } from "./step.ts";
 import { type Schedules } from "./schedules.ts";
 
@@ -34,6 +35,9 @@ export interface AdamwOptions {
   /** [1] u32, sticky: set where the norm is not finite; once it is set, parameters and moments stay as they are. */
   flag: Tensor;
   schedules: Schedules;
+  /** Gradients are so many times too large; a step with one that is not finite is left out and the scale halved, and the flag
+   *  is set only where that does not help. */
+  lossScale?: LossScale;
   /** Longest range of the flat buffers that one dispatch takes, in values. @default {what one binding holds} */
   rangeLength?: number;
 }
@@ -71,6 +75,7 @@ export function recordAdamw(recorder: Recorder, state: OptimizerState, options: 
     weightDecay,
     firstRate: 1 - beta1,
     secondRate: 1 - beta2,
+    growAfter: options.lossScale?.growAfter ?? 0,
   };
   let offset = 0;
   const sizes = ranges.map(({ first, length }, i) => {
@@ -89,8 +94,9 @@ export function recordAdamw(recorder: Recorder, state: OptimizerState, options: 
       groups: groups[i],
     });
   });
-  recorder.run(kernel, "finish_norm", {
-    write: { partial, clip, metrics, flag },
+  const scaled = options.lossScale;
+  recorder.run(kernel, scaled ? "finish_scaled_norm" : "finish_norm", {
+    write: { partial, clip, metrics, flag, ...(scaled && { scale: scaled.state }) },
     size: sizes[0],
     constants: { LANES: 64, RUN: 1 },
     groups: 1,

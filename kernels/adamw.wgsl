@@ -2,12 +2,16 @@
 //   partial_norm  partial[offset + group] = its share of the sum of g * g
 //   finish_norm   norm = sqrt(sum of partial, in order);  clip = [min(1, maxNorm / (norm + 1e-6)), norm]
 //                 metrics[slot].gradNorm = norm;  flag = 1 where the norm is not finite;  clip[0] = -1 where flag is set
+//   finish_scaled_norm  the same of gradients that are scale[0] times too large: the norm is divided by it and so is clip[0];
+//                 where the norm is not finite: scale[0] /= 2, clip[0] = -1, metrics[slot].gradNorm = -1, and flag = 1 only
+//                 where scale[0] was 1 already; after growAfter good steps in a row: scale[0] *= 2
 //   update        g = gradient * clip[0];  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g g
 //                 p -= learningRate * weightDecay * p + stepSize * m / (sqrt(v) / rootCorrection + eps)
 //                 nothing is written where clip[0] < 0; only values before `decayed` decay
 // Shapes    p g m v [N]   partial [groups]   clip [2]: coefficient, norm   metrics [slots, 4]   flag [1]
+//           scale [3]: the scale, good steps since it changed, steps left out
 // Dispatch  partial_norm, update: ceil(N / 2048) groups, one block of 512 vec4f each, folded over y past 65,535
-//           finish_norm: one group
+//           finish_norm, finish_scaled_norm: one group
 // Limits    N divides by 64 and is one range of the flat buffers: longer ones are several ranges (kernels/adamw.ts)
 // Numerics  f32, fixed order; a range's groups depend on its length only
 // Source    torch.optim.AdamW and torch.nn.utils.clip_grad_norm_; Loshchilov, Hutter 2019, algorithm 2
@@ -22,6 +26,7 @@ struct Size {
   secondRate: f32,      // 1 - beta2
   eps: f32,
   weightDecay: f32,
+  growAfter: f32,
 }
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
@@ -33,6 +38,7 @@ struct Size {
 @group(0) @binding(7) var<storage, read_write> flag: array<u32>;
 @group(0) @binding(8) var<uniform> size: Size;
 @group(0) @binding(9) var<uniform> step: Step;
+@group(0) @binding(10) var<storage, read_write> scale: array<f32>;
 
 // 8 and 64 on CPU adapters, whose invocations run eight at a time through all of their loop: a group then reads forwards.
 // 64 and 8 on GPUs, which want neighbours to read neighbours. Both: blocks of 512 vec4f. Measured in bench/tried.md.
@@ -81,18 +87,53 @@ fn partial_norm(
   if (lane == 0u && block.x < block.y) { partial[size.offset + number] = total; }
 }
 
-@compute @workgroup_size(LANES)
-fn finish_norm(@builtin(local_invocation_index) lane: u32) {
+// Lane 0 gets the norm.
+fn total_norm(lane: u32) -> f32 {
   var sum = 0.0;
   for (var i = lane; i < size.groups; i += LANES) { sum += partial[i]; }
-  let norm = sqrt(sum_lanes(lane, sum));
+  return sqrt(sum_lanes(lane, sum));
+}
+
+fn clipped(norm: f32) -> f32 {
+  if (size.maxNorm > 0.0) { return min(1.0, size.maxNorm / (norm + 1e-6)); }
+  return 1.0;
+}
+
+@compute @workgroup_size(LANES)
+fn finish_norm(@builtin(local_invocation_index) lane: u32) {
+  let norm = total_norm(lane);
   if (lane != 0u) { return; }
   metrics[step.slot].w = norm;
   if (not_finite(norm)) { flag[0] = 1u; }
-  var coefficient = 1.0;
-  if (size.maxNorm > 0.0) { coefficient = min(1.0, size.maxNorm / (norm + 1e-6)); }
-  clip[0] = select(coefficient, -1.0, flag[0] != 0u);
+  clip[0] = select(clipped(norm), -1.0, flag[0] != 0u);
   clip[1] = norm;
+}
+
+// Above, f32 sums of squares could overflow before f16 gradients do.
+const MAX_SCALE = 16777216.0;
+
+@compute @workgroup_size(LANES)
+fn finish_scaled_norm(@builtin(local_invocation_index) lane: u32) {
+  let scaled = total_norm(lane);
+  if (lane != 0u) { return; }
+  let factor = scale[0];
+  let norm = scaled / factor;
+  let overflows = not_finite(scaled);
+  let skips = overflows && factor > 1.0;
+  if (overflows && !skips) { flag[0] = 1u; }
+  metrics[step.slot].w = select(norm, -1.0, skips);
+  clip[0] = select(clipped(norm) / factor, -1.0, overflows || flag[0] != 0u);
+  clip[1] = norm;
+  if (skips) {
+    scale[0] = factor * 0.5;
+    scale[1] = 0.0;
+    scale[2] += 1.0;
+  } else if (scale[1] + 1.0 < size.growAfter) {
+    scale[1] += 1.0;
+  } else {
+    scale[0] = min(factor * 2.0, MAX_SCALE);
+    scale[1] = 0.0;
+  }
 }
 
 fn store(i: u32, p_old: vec4f, gradient: vec4f, m_old: vec4f, v_old: vec4f) {

@@ -3,6 +3,7 @@ import finite from "./finite.wgsl" with { type: "text" };
 import source from "./cross_entropy.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { type LossScale, scaleGradient } from "./loss_scale.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
@@ -23,6 +24,8 @@ export interface CrossEntropyOptions {
   metrics: Tensor;
   /** [1] u32: set to 1, for good, once a logit, the loss or (by the optimizer) the gradient norm is not finite. */
   flag: Tensor;
+  /** Multiplies the gradient. */
+  lossScale?: LossScale;
 }
 
 /**
@@ -34,7 +37,7 @@ export interface CrossEntropyOptions {
 export function crossEntropy(
   tape: Tape,
   logits: Tensor,
-  { targets, weights, metrics, flag }: CrossEntropyOptions,
+  { targets, weights, metrics, flag, lossScale }: CrossEntropyOptions,
 ): void {
   const [rows, C] = shape2(logits);
   if (C > 8 || targets.size !== rows * C || weights.size !== rows || metrics.shape[1] !== 4 || flag.dtype !== "u32") {
@@ -50,6 +53,7 @@ export function crossEntropy(
     size: { rows, C, rowSource: liveSource(logits.live) },
     groups: 1,
   });
+  if (lossScale) scaleGradient(tape, dlogits, lossScale);
   if (tape.needsGrad(logits)) tape.setGrad(logits, dlogits);
 }
 

@@ -32,7 +32,7 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
   }
   const adapters = tape.adaptersOf(weight);
   const y = tape.output([rows, outputs], x.live, [x, weight, bias, ...adapterTensors(adapters)], "linear");
-  const pre = gelu ? tape.tensor(y.shape, x.live, "pre") : undefined;
+  const pre = gelu ? tape.activation(y.shape, x.live, "pre") : undefined;
   const applied = applyAdapters(tape, x, outputs, adapters);
   matmul(tape, "NT", x, weight, { tensor: y, accumulate: 0 }, {
     bias,
@@ -53,7 +53,7 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
 
 function recordGeluBackward(tape: Tape, form: GeluForm, pre: Tensor, dy: Tensor): Tensor {
   const [rows, W] = shape2(pre);
-  const dpre = tape.tensor(pre.shape, pre.live, "dpre");
+  const dpre = tape.activation(pre.shape, pre.live, "dpre");
   tape.run(geluBackward, "main", {
     read: { pre, dy },
     write: { dpre },

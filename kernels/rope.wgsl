@@ -7,7 +7,8 @@
 // Numerics  f32; cos and sin are tables made on the CPU, as WGSL promises neither beyond pi to more than 2^-11
 // Source    Su et al. 2021, in the half-split form of transformers' apply_rotary_pos_emb
 struct Size { rows: u32, columns: u32, heads: u32, D: u32, rowSource: u32, sign: f32 }
-@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
+alias X = vec4f;
+@group(0) @binding(0) var<storage, read_write> x: array<X>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
 @group(0) @binding(2) var<storage, read> turns: array<vec4f>;
 @group(0) @binding(3) var<uniform> size: Size;
@@ -31,9 +32,9 @@ fn rotate(
     let at = first + i / half4 * 2u * half4 + i % half4;
     let c = turns[turn + i % half4];
     let s = turns[turn + half4 + i % half4] * size.sign;
-    let a = x[at];
-    let b = x[at + half4];
-    x[at] = a * c - b * s;
-    x[at + half4] = b * c + a * s;
+    let a = vec4f(x[at]);
+    let b = vec4f(x[at + half4]);
+    x[at] = X(a * c - b * s);
+    x[at + half4] = X(b * c + a * s);
   }
 }

@@ -10,6 +10,7 @@ import { type Dispatch, type Recorder, type TextureOperand } from "../gpu/record
 import { type Kernel } from "../gpu/kernel.ts";
 import { type Live, type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "./adapters.ts";
+import { HalfRunner } from "./half.ts";
 import { type Probe } from "./probe.ts";
 import { type Schedules } from "./schedules.ts";
 
@@ -20,6 +21,9 @@ export interface GradientTarget {
   accumulate: 0 | 1;
 }
 
+/** How activations are stored; arithmetic is in f32 either way. */
+export type Precision = "f32" | "f16";
+
 export interface TapeOptions {
   /** Gradient of each trainable parameter. Without it, nothing is differentiated. */
   parameterGradients?: ReadonlyMap<Tensor, Tensor>;
@@ -28,6 +32,8 @@ export interface TapeOptions {
   adapters?: ReadonlyMap<Tensor, Adapters>;
   /** Checks what the model marks. */
   probe?: Probe;
+  /** What activations of tokens and their gradients are stored in. @default {"f32"} */
+  precision?: Precision;
   /** Whether `checkpoint` forgets what is inside a block and records it again for the backward. @default {false} */
   checkpointLayers?: boolean;
 }
@@ -39,6 +45,8 @@ interface BackwardStep {
 
 export class Tape {
   readonly schedules: Schedules;
+  readonly #precision: Precision;
+  readonly #halves: HalfRunner;
   readonly #probe: Probe | undefined;
   readonly #adapters: ReadonlyMap<Tensor, Adapters> | undefined;
   readonly #parameterGradients: ReadonlyMap<Tensor, Tensor>;
@@ -49,15 +57,27 @@ export class Tape {
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
+    this.#precision = options.precision ?? "f32";
+    this.#halves = new HalfRunner(recorder);
     this.#probe = options.probe;
     this.#adapters = options.adapters;
     this.#parameterGradients = options.parameterGradients ?? new Map();
     this.#checkpointLayers = options.checkpointLayers ?? false;
   }
 
-  /** Scratch memory that needs no gradient. */
+  /** Scratch memory in f32 that needs no gradient. */
   tensor(shape: readonly number[], live?: Live, label = ""): Tensor {
     return this.recorder.tensor(shape, { live, label });
+  }
+
+  /** An activation that needs no gradient of its own: what an operation keeps of its result for the backward pass. */
+  activation(shape: readonly number[], live?: Live, label = ""): Tensor {
+    return this.recorder.tensor(shape, { live, label, dtype: this.#dtypeOf(live) });
+  }
+
+  /** Rows of tokens make up nearly all of the memory; those of segments and battles stay f32. */
+  #dtypeOf(live: Live | undefined): Precision {
+    return live === "tokens" ? this.#precision : "f32";
   }
 
   /** The result of an operation on `inputs`: it needs a gradient where one of them does. */
@@ -68,16 +88,16 @@ export class Tape {
     label = "",
   ): Tensor {
     const requiresGrad = inputs.some((input) => input !== undefined && this.needsGrad(input));
-    return this.recorder.tensor(shape, { live, label, requiresGrad });
+    return this.recorder.tensor(shape, { live, label, requiresGrad, dtype: this.#dtypeOf(live) });
   }
 
   run(kernel: Kernel, entry: string, at: Dispatch): void {
-    this.recorder.run(kernel, entry, at);
+    this.#halves.run(kernel, entry, at);
   }
 
   /** Names a layer's output, for the search of the first one that is not finite. */
   mark(name: string, x: Tensor): Tensor {
-    this.#probe?.record(this.recorder, name, x);
+    this.#probe?.record(this.recorder, name, this.#halves.full(x));
     return x;
   }
 
@@ -92,7 +112,7 @@ export class Tape {
   }
 
   texture(tensor: Tensor): TextureOperand {
-    return this.recorder.texture(tensor);
+    return this.recorder.texture(this.#halves.full(tensor));
   }
 
   needsGrad(x: Tensor): boolean {
@@ -106,7 +126,7 @@ export class Tape {
     if (!this.needsGrad(x)) return undefined;
     const known = this.#gradients.get(x);
     if (known) return { tensor: known, accumulate: 1 };
-    const tensor = this.recorder.tensor(x.shape, { live: x.live, label: `d ${x.label}` });
+    const tensor = this.recorder.tensor(x.shape, { live: x.live, label: `d ${x.label}`, dtype: x.dtype });
     this.#gradients.set(x, tensor);
     return { tensor, accumulate: 0 };
   }

@@ -1,7 +1,8 @@
 // Checkpoints: all that a run needs to go on as if it had never stopped, in `checkpoint/step-N/` of the run folder. The
 // folder is written under another name, synced and renamed, so that a kill at any moment leaves a whole one or none.
 //   progress.json       where the run stands
-//   state.safetensors   parameters, first_moments, second_moments, and best: the parameters of the best validation
+//   state.safetensors   parameters, first_moments, second_moments, best: the parameters of the best validation, and with
+//                       --precision f16 loss_scale
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { syncFolder, writeTextAtomically } from "../model/atomic_file.ts";
@@ -48,6 +49,7 @@ export async function writeCheckpoint(runFolder: string, { progress, state, best
     first_moments: state.firstMoments,
     second_moments: state.secondMoments,
     ...(best && { best }),
+    ...(state.lossScale && { loss_scale: state.lossScale }),
   };
   const sources = Object.entries(tensors).map(([name, data]) => ({ name, shape: [data.length], data }));
   await writeSafetensors(join(partial, "state.safetensors"), sources);
@@ -91,7 +93,8 @@ export async function readCheckpoint(runFolder: string): Promise<Checkpoint | un
     if ((best !== undefined) !== (progress.bestLogLoss !== null)) {
       throw new InputError(`Cannot resume from ${path}: progress.json and "best" disagree: start again with --force`);
     }
-    return { progress, state: { parameters, firstMoments, secondMoments }, best };
+    const lossScale = file.tensors.has("loss_scale") ? await file.readF32("loss_scale") : undefined;
+    return { progress, state: { parameters, firstMoments, secondMoments, ...(lossScale && { lossScale }) }, best };
   } finally {
     file.close();
   }

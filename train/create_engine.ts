@@ -1,9 +1,11 @@
 // From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
-import { type AdapterReport, openGpu } from "../gpu/device.ts";
+import { UsageError } from "../errors.ts";
+import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
+import { type Precision } from "../kernels/tape.ts";
 import { type AdapterConfig } from "../model/adapter_config.ts";
 import { type ModelConfig } from "../model/config.ts";
 import { type Lora } from "../model/lora.ts";
@@ -42,6 +44,8 @@ export interface CreateEngineOptions {
   dropout?: number;
   /** Computes each layer's forward again in the backward pass. @default {false} */
   checkpointLayers?: boolean;
+  /** What training stores activations in. @default {"f32"} */
+  precision?: Precision;
   /** False: for predictions alone. @default {true} */
   trains?: boolean;
   /** GB of 2^30 bytes that the run may hold on the adapter. @default what a CPU adapter's machine has free */
@@ -74,6 +78,7 @@ const adamw = { betas: [0.9, 0.999], eps: 1e-8 } as const;
 export async function createEngine(options: CreateEngineOptions): Promise<CreatedEngine> {
   const gpu = await openGpu();
   try {
+    checkPrecision(gpu, options.precision);
     const measured = options.schedules
       ? { schedules: options.schedules }
       : options.tune === false
@@ -94,6 +99,14 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
     gpu.dispose();
     throw error;
   }
+}
+
+/** @throws {UsageError} if the adapter cannot store what is asked for */
+export function checkPrecision({ report }: Gpu, precision: Precision | undefined): void {
+  if (precision !== "f16" || report.features.includes("shader-f16")) return;
+  throw new UsageError(
+    `Cannot use --precision f16 on "${report.name}": this adapter has no shader-f16: leave the flag out`,
+  );
 }
 
 /** What an engine of these settings takes beside its schedules. */

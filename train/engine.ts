@@ -16,6 +16,8 @@ export interface StepRecord {
   loss: number;
   /** Before clipping. */
   gradNorm: number;
+  /** True where a gradient in f16 was not finite: no parameter moved, and the loss scale was halved. */
+  skipped?: boolean;
   /** Battles whose likeliest outcome was the true one. */
   correct: number;
   battles: number;
@@ -29,6 +31,8 @@ export interface EngineState {
   parameters: Float32Array<ArrayBuffer>;
   firstMoments: Float32Array<ArrayBuffer>;
   secondMoments: Float32Array<ArrayBuffer>;
+  /** Where the engine scales its loss: see kernels/loss_scale.ts. */
+  lossScale?: Float32Array<ArrayBuffer>;
 }
 
 export interface Engine {

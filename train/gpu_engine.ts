@@ -8,6 +8,7 @@ import { type Tensor } from "../gpu/tensor.ts";
 import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
 import { adamwStep } from "../kernels/adamw.ts";
 import { Probe } from "../kernels/probe.ts";
+import { initialLossScale } from "../kernels/loss_scale.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { type AdapterConfig } from "../model/adapter_config.ts";
@@ -83,6 +84,8 @@ export class GpuEngine implements Engine {
     this.#unused = loaded.unused;
     this.#pipelines = new PipelineCache(options.gpu);
     this.#tensors = { parameters, ...ownedTensors(options.gpu, options) };
+    const { lossScale } = this.#tensors;
+    if (lossScale) upload(options.gpu, lossScale, Float32Array.from(initialLossScale));
   }
 
   /** Bytes of GPU memory: parameters, their optimizer state, inputs, and what the programs recorded so far planned. */
@@ -152,10 +155,14 @@ export class GpuEngine implements Engine {
     const isFlagged = new Uint32Array(flag.buffer)[0] !== 0;
     const records = this.#unread.splice(0).map(({ step, tokens, battles }) => {
       const [loss, correct, , gradNorm] = ring.subarray(step % RING * 4, step % RING * 4 + 4);
-      return { step, loss, gradNorm, correct, battles, tokens, finite: true };
+      // The optimizer writes -1 where it left the step out.
+      const outcome = gradNorm < 0 ? { gradNorm: Infinity, skipped: true } : { gradNorm };
+      return { step, loss, ...outcome, correct, battles, tokens, finite: true };
     });
     // The flag is sticky, so it tells nothing of when: the first loss or norm that is not finite does.
-    const first = records.findIndex(({ loss, gradNorm }) => !Number.isFinite(loss + gradNorm));
+    const first = records.findIndex(({ loss, gradNorm, skipped }) =>
+      !Number.isFinite(loss) || !(skipped || Number.isFinite(gradNorm))
+    );
     return records.map((record, i) => ({ ...record, finite: !isFlagged || (first >= 0 && i < first) }));
   }
 
@@ -178,9 +185,10 @@ export class GpuEngine implements Engine {
   }
 
   async readState(): Promise<EngineState> {
-    const { flat } = this.parameters;
-    const data = await readTensors(this.#options.gpu, stateKeys.map((key) => flat[key]));
-    return { parameters: data[0], firstMoments: data[1], secondMoments: data[2] };
+    const { flat } = this.parameters, { lossScale } = this.#tensors;
+    const tensors = [...stateKeys.map((key) => flat[key]), ...(lossScale ? [lossScale] : [])];
+    const [parameters, firstMoments, secondMoments, scale] = await readTensors(this.#options.gpu, tensors);
+    return { parameters, firstMoments, secondMoments, ...(scale && { lossScale: scale }) };
   }
 
   // deno-lint-ignore require-await -- uploads are enqueued; the interface leaves room for engines that wait
@@ -196,6 +204,12 @@ export class GpuEngine implements Engine {
       }
       upload(this.#options.gpu, tensor, state[key]);
     }
+    const { lossScale } = this.#tensors;
+    if (!lossScale) return;
+    if (state.lossScale?.length !== lossScale.size) {
+      throw new InputError("Cannot resume: the checkpoint holds no loss scale: use the run's own flags");
+    }
+    upload(this.#options.gpu, lossScale, state.lossScale);
   }
 
   /**
@@ -204,12 +218,12 @@ export class GpuEngine implements Engine {
    * @returns the first layer whose output is not finite; undefined where the forward pass is sound and the backward is not
    */
   async firstNonFinite(batch: PackedBatch, { step }: { step: number }): Promise<string | undefined> {
-    const { gpu, schedules, dropout, seed } = this.#options;
+    const { gpu, schedules, precision, dropout, seed } = this.#options;
     const recorder = new Recorder(gpu);
     const found = ownedTensor(gpu, [MARKS], { label: "marks", dtype: "u32" });
     const probe = new Probe(found);
     const options = { ...this.#options, parameters: this.parameters, inputs: this.#tensors.inputs, dropout };
-    const tape = new Tape(recorder, { schedules, probe, adapters: adaptersOf(options) });
+    const tape = new Tape(recorder, { schedules, precision, probe, adapters: adaptersOf(options) });
     const logits = judge(tape, options);
     tape.mark("logits", logits);
     const program = recorder.build(this.#pipelines, stepFields);

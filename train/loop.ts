@@ -167,12 +167,14 @@ class Loop {
     if (records.length === 0) return;
     const ms = (performance.now() - this.#windowStart) / records.length;
     this.#windowStart = performance.now();
-    const sound = records.filter(({ finite, loss, gradNorm }) => finite && Number.isFinite(loss + gradNorm));
-    const rows: MetricsRow[] = sound.map(({ step, loss, gradNorm, correct, battles, tokens }) => ({
+    const sound = records.filter(({ finite, loss, gradNorm, skipped }) =>
+      finite && Number.isFinite(loss) && (skipped || Number.isFinite(gradNorm))
+    );
+    const rows: MetricsRow[] = sound.map(({ step, loss, gradNorm, skipped, correct, battles, tokens }) => ({
       step,
       loss,
       lr: this.#rate(step),
-      gradNorm,
+      ...(skipped ? { skipped: 1 } : { gradNorm }),
       accuracy: correct / battles,
       tokens,
       ms: Number(ms.toFixed(2)),

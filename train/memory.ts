@@ -5,6 +5,7 @@ import { type Gpu } from "../gpu/device.ts";
 import { type PlannedAdapter, planningGpu } from "../gpu/planning.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
 import { type Tensor } from "../gpu/tensor.ts";
+import { type Precision } from "../kernels/tape.ts";
 import { type FamilyConfig } from "../model/architecture.ts";
 import { type Capacity, makeInputs } from "../model/inputs.ts";
 import { judgeParameters, type Method } from "../model/judge.ts";
@@ -40,12 +41,13 @@ export const RING = 1024;
 /** What the programs of a run share beside the parameters. */
 export function ownedTensors(
   gpu: Gpu,
-  { capacity, config }: { capacity: Capacity; config: FamilyConfig },
+  { capacity, config, precision }: { capacity: Capacity; config: FamilyConfig; precision?: Precision },
 ): Omit<ProgramTensors, "parameters"> {
   return {
     inputs: makeInputs(gpu, capacity, config),
     metrics: ownedTensor(gpu, [RING, 4], { label: "metrics" }),
     flag: ownedTensor(gpu, [1], { label: "flag", dtype: "u32" }),
+    ...(precision === "f16" && { lossScale: ownedTensor(gpu, [3], { label: "loss scale" }) }),
   };
 }
 

@@ -6,7 +6,8 @@ import { type Tensor } from "../gpu/tensor.ts";
 import { recordAdamw } from "../kernels/adamw.ts";
 import { crossEntropy, softmax } from "../kernels/cross_entropy.ts";
 import { type Schedules } from "../kernels/schedules.ts";
-import { Tape } from "../kernels/tape.ts";
+import { type LossScale, usualGrowAfter } from "../kernels/loss_scale.ts";
+import { type Precision, Tape } from "../kernels/tape.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
 import { type ModelInputs } from "../model/inputs.ts";
 import { adaptersOf, judge, type JudgeShape } from "../model/judge.ts";
@@ -20,6 +21,8 @@ export interface ProgramOptions extends JudgeShape {
   dropout: DropoutRates;
   /** Keeps only each layer's input for the backward pass and computes the rest again. @default {false} */
   checkpointLayers?: boolean;
+  /** What the training program stores activations in; prediction takes f32. @default {"f32"} */
+  precision?: Precision;
   optimizer: { clip: number; weightDecay: number; betas: readonly [number, number]; eps: number };
 }
 
@@ -31,19 +34,22 @@ export interface ProgramTensors {
   metrics: Tensor;
   /** Set once a loss or a norm is not finite. */
   flag: Tensor;
+  /** There where activations are f16. */
+  lossScale?: Tensor;
 }
 
 export function recordTraining(
   options: ProgramOptions,
-  { parameters, inputs, metrics, flag }: ProgramTensors,
+  { parameters, inputs, metrics, flag, lossScale }: ProgramTensors,
 ): Recorder {
-  const { gpu, schedules, checkpointLayers, dropout } = options;
+  const { gpu, dropout } = options;
   const recorder = new Recorder(gpu);
   const judgeOptions = { ...options, parameters, inputs, dropout };
   const adapters = adaptersOf(judgeOptions);
-  const tape = new Tape(recorder, { schedules, checkpointLayers, parameterGradients: parameters.gradients, adapters });
+  const tape = new Tape(recorder, { ...options, parameterGradients: parameters.gradients, adapters });
   const logits = judge(tape, judgeOptions);
-  crossEntropy(tape, logits, { targets: inputs.targets, weights: inputs.weights, metrics, flag });
+  const { targets, weights } = inputs;
+  crossEntropy(tape, logits, { targets, weights, metrics, flag, lossScale: scaleOf(lossScale) });
   tape.backward();
   return recorder;
 }
@@ -61,9 +67,19 @@ export function recordPrediction(
 
 export function recordOptimizer(
   options: ProgramOptions,
-  { parameters, metrics, flag }: Omit<ProgramTensors, "inputs">,
+  { parameters, metrics, flag, lossScale }: Omit<ProgramTensors, "inputs">,
 ): Recorder {
   const recorder = new Recorder(options.gpu);
-  recordAdamw(recorder, parameters.flat, { metrics, flag, schedules: options.schedules, ...options.optimizer });
+  recordAdamw(recorder, parameters.flat, {
+    metrics,
+    flag,
+    lossScale: scaleOf(lossScale),
+    schedules: options.schedules,
+    ...options.optimizer,
+  });
   return recorder;
+}
+
+function scaleOf(state: Tensor | undefined): LossScale | undefined {
+  return state && { state, growAfter: usualGrowAfter };
 }

@@ -132,7 +132,12 @@ export const trainFlags = {
     max: 1e6,
     perRun: true,
   }),
-  precision: choice(["f32"], { group: size, help: "storage of weights and activations", default: "f32" }),
+  precision: choice(["f32", "f16"], {
+    group: size,
+    help:
+      "storage of activations and their gradients while training; f16 takes half of their memory and an adapter with shader-f16",
+    default: "f32",
+  }),
   tune: toggle({
     group: size,
     help: "take usual kernel schedules instead of measuring which are fastest here",

@@ -19,6 +19,12 @@ Deno.test("planSlots() never lets two tensors that live at once share a slot, an
   }));
 });
 
+Deno.test("planSlots() gives a small tensor that lives long no slot that large ones come back to", () => {
+  const large = (first: number) => ({ bytes: 1000, first, last: first + 1 });
+  const plan = planSlots([large(0), { bytes: 500, first: 2, last: 9 }, large(3), large(5)]);
+  assert.deepEqual(plan, { slot: [0, 1, 0, 0], slotBytes: [1000, 500] });
+});
+
 Deno.test("planSlots() needs two slots for a chain of any length, as each link reads the one before", () => {
   const chain = Array.from({ length: 30 }, (_, i) => ({ bytes: 1000, first: i, last: i + 1 }));
   assert.deepEqual(planSlots(chain).slotBytes, [1000, 1000]);

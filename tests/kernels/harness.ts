@@ -8,12 +8,12 @@ import assert from "node:assert/strict";
 import { type Gpu, openGpu } from "../../gpu/device.ts";
 import { ownedTensor, Recorder } from "../../gpu/recorder.ts";
 import { PipelineCache } from "../../gpu/pipelines.ts";
-import { type Live, Tensor } from "../../gpu/tensor.ts";
+import { type DType, type Live, Tensor } from "../../gpu/tensor.ts";
 import { readTensors, upload } from "../../gpu/transfer.ts";
 import { type Adapters } from "../../kernels/adapters.ts";
 import { defaultSchedules, type Schedules } from "../../kernels/schedules.ts";
 import { stepFields, type StepUniform } from "../../kernels/step.ts";
-import { Tape } from "../../kernels/tape.ts";
+import { type Precision, Tape } from "../../kernels/tape.ts";
 
 /** One input of an operation. */
 export interface Input {
@@ -44,7 +44,12 @@ export interface Case {
   /** Relative to the largest expected value. @default {1e-5} */
   rtol?: number;
   schedules?: Schedules;
+  /** "f16": activations of tokens and their gradients are stored so; the reference gets the rounded inputs. @default {"f32"} */
+  precision?: Precision;
 }
+
+/** Largest relative error of one rounding to f16, which has 11 bits: WGSL lets an adapter round either way. */
+export const halfStep = 2 ** -10;
 
 let shared: { gpu: Gpu; pipelines: PipelineCache } | undefined;
 
@@ -106,9 +111,11 @@ export async function checkCase(name: string, at: Case): Promise<void> {
   const guards: { name: string; whole: Tensor; size: number }[] = [];
   const before: Record<string, Float32Array> = {};
   const owned: Tensor[] = [];
+  const dtypeOf = (live?: Live) => live === "tokens" ? at.precision ?? "f32" : "f32";
   for (const [key, { shape, data, live, grad }] of Object.entries(at.inputs)) {
     if (grad === "activation") {
-      inputs[key] = recorder.keep(recorder.tensor(shape, { live, label: key, requiresGrad: true }));
+      const options = { live, label: key, requiresGrad: true, dtype: dtypeOf(live) };
+      inputs[key] = recorder.keep(recorder.tensor(shape, options));
       continue;
     }
     const place = guarded(gpu, shape, live);
@@ -129,6 +136,7 @@ export async function checkCase(name: string, at: Case): Promise<void> {
   const tape = new Tape(recorder, {
     parameterGradients,
     adapters: at.adapters?.(inputs),
+    precision: at.precision,
     schedules: at.schedules ?? defaultSchedules(gpu.report.isCpu),
   });
   const output = recorder.keep(at.record(tape, inputs));
@@ -137,8 +145,10 @@ export async function checkCase(name: string, at: Case): Promise<void> {
     return live ? size / shape[0] * step[live] : size;
   };
   const outputSize = liveSize(output.shape, output.live);
-  const dy = normal(outputSize, 99);
-  const dyTensor = recorder.keep(recorder.tensor(output.shape, { live: output.live, label: "dy" }));
+  const dy = rounded(normal(outputSize, 99), output.dtype);
+  const dyTensor = recorder.keep(
+    recorder.tensor(output.shape, { live: output.live, label: "dy", dtype: output.dtype }),
+  );
   const differentiable = Object.keys(at.inputs).filter((key) => at.inputs[key].grad);
   if (differentiable.length > 0) {
     tape.setGrad(output, dyTensor);
@@ -157,7 +167,7 @@ export async function checkCase(name: string, at: Case): Promise<void> {
 
     const x: Values = {};
     for (const [key, { shape, live, data }] of Object.entries(at.inputs)) {
-      x[key] = Float64Array.from(data.subarray(0, liveSize(shape, live)));
+      x[key] = Float64Array.from(rounded(data.slice(0, liveSize(shape, live)), inputs[key].dtype));
     }
     const [actual, ...actualGradients] = await readTensors(gpu, [output, ...differentiable.map((k) => gradients[k])]);
     const expected = at.forward(x);
@@ -190,6 +200,11 @@ export async function checkCase(name: string, at: Case): Promise<void> {
     program.dispose();
     for (const tensor of owned) tensor.region!.buffer.destroy();
   }
+}
+
+/** The values that a tensor of that type holds. */
+function rounded<Values extends Input["data"]>(values: Values, dtype: DType): Values | Float32Array<ArrayBuffer> {
+  return dtype === "f16" ? Float32Array.from(new Float16Array(values)) : values;
 }
 
 /** Compares with an error relative to the largest expected value. */

@@ -1,0 +1,117 @@
+// Training with activations in f16 against PyTorch's float32, the loss scale in a run, and a run that goes on from its state.
+import assert from "node:assert/strict";
+import { UsageError } from "../../errors.ts";
+import { planningGpu, usualGpu } from "../../gpu/planning.ts";
+import { upload } from "../../gpu/transfer.ts";
+import { type GpuEngine } from "../../train/gpu_engine.ts";
+import { checkPrecision } from "../../train/create_engine.ts";
+import { type Golden, loadGolden, norm, packGolden, stepWeight } from "../golden.ts";
+import { compare, halfStep, testGpu } from "../kernels/harness.ts";
+import { checkpointName, openGoldenEngine } from "./golden_engine.ts";
+
+async function openHalf(golden: Golden, scale?: number): Promise<GpuEngine> {
+  const engine = await openGoldenEngine((await testGpu()).gpu, golden, undefined, { precision: "f16" });
+  if (scale) await engine.writeState({ ...await engine.readState(), lossScale: Float32Array.of(scale, 0, 0) });
+  return engine;
+}
+
+function runSteps(engine: GpuEngine, golden: Golden, first = 0, last = golden.steps.length): void {
+  golden.steps.slice(first, last).forEach(({ lr, microBatches }, i) => {
+    const step = first + i + 1;
+    for (const indices of microBatches) {
+      engine.accumulate(packGolden(golden, indices), { step, stepWeight: stepWeight(golden, step - 1) });
+    }
+    engine.update({ step, lr });
+  });
+}
+
+// Measured: gradients of all together 0.6 to 2.4 roundings off, losses 0.0003 to 0.0016 (llvmpipe, Mesa 22.3.6, 2026-11-24).
+// A loss scale that is not divided out, or a gradient that vanishes, is off by far more.
+for (const name of ["bert_odd", "bert_long", "encoder_modernbert_mean", "decoder_gemma2", "decoder_qwen3"]) {
+  Deno.test(`a judge in f16 follows PyTorch's gradients and losses: ${name}`, async () => {
+    const golden = await loadGolden(name), scale = 1024, engine = await openHalf(golden, scale);
+    for (const indices of golden.steps[0].microBatches) {
+      engine.accumulate(packGolden(golden, indices), { step: 1, stepWeight: stepWeight(golden, 0) });
+    }
+    let squares = 0;
+    for (const { name: ours } of engine.parameters.specs) {
+      const { values } = golden.gradients.get(checkpointName(golden, ours))!;
+      const found = await engine.parameters.readGradient(ours);
+      squares += norm(found.map((g, i) => g / scale - values[i])) ** 2;
+    }
+    const roundings = Math.sqrt(squares) / golden.totalNorm / halfStep;
+    assert.ok(roundings < 5, `the gradients are ${roundings.toFixed(1)} roundings off`);
+    engine.update({ step: 1, lr: golden.steps[0].lr });
+    runSteps(engine, golden, 1);
+    const records = await engine.readSteps();
+    assert.ok(records.every(({ finite, skipped }) => finite && !skipped));
+    compare("losses", records.map(({ loss }) => loss), golden.losses, 5 * halfStep);
+    compare("gradient norms", records.map(({ gradNorm }) => gradNorm), golden.gradNorms, 10 * halfStep);
+    engine.dispose();
+  });
+}
+
+Deno.test("a step whose gradients overflow f16 is left out, the scale is halved until they fit, and the run goes on", async () => {
+  const golden = await loadGolden("encoder_modernbert"), engine = await openHalf(golden, 2 ** 20);
+  const before = (await engine.readState()).parameters;
+  runSteps(engine, golden, 0, 1);
+  const one = await engine.readSteps();
+  assert.deepEqual(one.map(({ skipped, finite, gradNorm }) => [skipped, finite, gradNorm]), [[true, true, Infinity]]);
+  assert.deepEqual((await engine.readState()).parameters, before);
+  for (let step = 2; step <= 12; step++) {
+    engine.accumulate(packGolden(golden, [0, 1]), { step, stepWeight: 2 });
+    engine.update({ step, lr: 1e-3 });
+  }
+  const later = await engine.readSteps();
+  const left = later.filter(({ skipped }) => skipped).length;
+  assert.ok(left < 8 && later.at(-1)!.finite && !later.at(-1)!.skipped, `${left} steps were left out`);
+  const { lossScale, parameters } = await engine.readState();
+  assert.deepEqual([...lossScale!], [2 ** (19 - left), 11 - left, left + 1]);
+  assert.notDeepEqual(parameters, before);
+  engine.dispose();
+});
+
+Deno.test("an activation that overflows f16 is no matter of the scale: the flag is set and the layer is named", async () => {
+  const golden = await loadGolden("bert_odd"), engine = await openHalf(golden);
+  const { gpu } = await testGpu();
+  const weight = engine.parameters.tensor("encoder.layer.0.intermediate.dense.bias");
+  upload(gpu, weight, new Float32Array(weight.size).fill(1e6));
+  runSteps(engine, golden, 0, 1);
+  const [{ finite }] = await engine.readSteps();
+  assert.equal(finite, false);
+  const batch = packGolden(golden, golden.steps[0].microBatches[0]);
+  assert.equal(await engine.firstNonFinite(batch, { step: 1 }), "encoder.layer.0");
+  engine.dispose();
+});
+
+Deno.test("a run in f16 goes on from its state, loss scale included, to the same bytes", async () => {
+  const golden = await loadGolden("encoder_modernbert"), scale = 2 ** 20;
+  const whole = await openHalf(golden, scale);
+  runSteps(whole, golden);
+  const parts = await openHalf(golden, scale);
+  runSteps(parts, golden, 0, 2);
+  const state = await parts.readState();
+  parts.dispose();
+  assert.equal(state.lossScale![0] < scale, true, "the scale has changed before the break");
+  const resumed = await openHalf(golden);
+  await resumed.writeState(state);
+  runSteps(resumed, golden, 2);
+  assert.deepEqual(await resumed.readState(), await whole.readState());
+  const { lossScale: _, ...plain } = state;
+  await assert.rejects(resumed.writeState(plain), /holds no loss scale/);
+  whole.dispose();
+  resumed.dispose();
+});
+
+Deno.test("checkPrecision() refuses f16 by name where the adapter has no shader-f16", () => {
+  const gpu = planningGpu(usualGpu);
+  checkPrecision(gpu, "f32");
+  checkPrecision({ ...gpu, report: { ...gpu.report, features: ["shader-f16"] } }, "f16");
+  assert.throws(
+    () => checkPrecision(gpu, "f16"),
+    (error) =>
+      error instanceof UsageError &&
+      error.message ===
+        'Cannot use --precision f16 on "a usual GPU": this adapter has no shader-f16: leave the flag out',
+  );
+});
