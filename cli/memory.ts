@@ -4,7 +4,8 @@ import { ShapeError } from "../errors.ts";
 import { openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter, usualGpu } from "../gpu/planning.ts";
 import { defaultSchedules } from "../kernels/schedules.ts";
-import { type ModelConfig, parseConfig, readConfig } from "../model/config.ts";
+import { type ModelConfig, parseConfig } from "../model/config.ts";
+import { resolveConfig } from "../model/hub.ts";
 import { type Method, trainsAdapters } from "../model/judge.ts";
 import { knownConfigs } from "../model/known_configs.ts";
 import { architectureOf } from "../model/registry.ts";
@@ -14,7 +15,6 @@ import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
 import { loraOf, resolveLora } from "../train/lora_settings.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
-import { findModel } from "./model_source.ts";
 import { grouped } from "./progress.ts";
 
 const { model, revision, offline, pairing, head, method, batch, batchTokens, maxTokens, checkpointLayers } = trainFlags;
@@ -133,10 +133,10 @@ function table(rows: readonly string[][]): string[] {
 /** From a folder, from the built-in table, or from the Hub's cache or the Hub. */
 async function configOf(source: { model: string; revision?: string; offline: boolean }): Promise<ModelConfig> {
   const isFolder = await Deno.stat(source.model).then(({ isDirectory }) => isDirectory, () => false);
-  if (isFolder) return await readConfig(source.model);
-  const known = Object.hasOwn(knownConfigs, source.model) ? knownConfigs[source.model] : undefined;
+  const known = !isFolder && Object.hasOwn(knownConfigs, source.model) ? knownConfigs[source.model] : undefined;
   if (known) return parseConfig(JSON.stringify(known), join(source.model, "config.json"));
-  return await readConfig(await findModel(source));
+  const { text, path } = await resolveConfig(source.model, source);
+  return parseConfig(text, path);
 }
 
 async function adapterOf(which: "usual" | "here"): Promise<PlannedAdapter> {

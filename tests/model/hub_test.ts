@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { InputError, UsageError } from "../../errors.ts";
 import { isModelId } from "../../model/hub_cache.ts";
 import { HubError } from "../../model/hub_fetch.ts";
-import { type DownloadProgress, resolveModel } from "../../model/hub.ts";
+import { type DownloadProgress, resolveConfig, resolveModel } from "../../model/hub.ts";
 import { openWeights } from "../../model/weights.ts";
 import { at, cacheOf, commit, fakeHub, files, id, small, utf8 } from "./fake_hub.ts";
 import { inFolder, namesIn, safetensorsBytes } from "./hand_made.ts";
@@ -65,6 +65,27 @@ for (const revision of ["../x", "a/../b", "/x", "", "a b", ".hidden"]) {
       (home) => assert.rejects(resolveModel(id, { ...at(home, "http://127.0.0.1:1"), revision }), UsageError),
     ));
 }
+
+Deno.test("resolveConfig() fetches config.json and nothing else, and takes it from a folder or the cache where it is there", () =>
+  inFolder({}, async (home) => {
+    await using hub = fakeHub(id, files);
+    const { text, path } = await resolveConfig(id, at(home, hub.url));
+    assert.deepEqual([utf8(text), path], [files["config.json"], join(id, "config.json")]);
+    assert.deepEqual(hub.downloads(), ["config.json"]);
+    await assert.rejects(
+      resolveConfig(id, { ...at(home, hub.url), offline: true }),
+      /without network: it is not in the/,
+    );
+    await assert.rejects(resolveConfig("no/such", at(home, hub.url)), (error: Error) => {
+      assert(error instanceof InputError);
+      assert.match(error.message, /^Cannot fetch config\.json of no\/such: .* answers 401 .*: name a folder/);
+      return true;
+    });
+    const folder = await resolveModel(id, at(home, hub.url));
+    assert.equal((await resolveConfig(id, { ...at(home, "http://127.0.0.1:1"), offline: true })).text, text);
+    assert.equal((await resolveConfig(folder)).path, join(folder, "config.json"));
+    await assert.rejects(resolveConfig(join(folder, "none")), /there is no such file: name a folder/);
+  }));
 
 Deno.test("resolveModel() fetches only the files needed, verified, into the shared cache, and then needs no network", () =>
   inFolder({}, async (home) => {
