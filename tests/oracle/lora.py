@@ -2,18 +2,15 @@
 
 goldens/lora_<name> holds the base as save_pretrained writes it, adapter/ what PEFT's save_pretrained writes of the adapters and
 of modules_to_save. Weights are drawn wide, B is away from zero: else the gradient of A would be zero. With `quant` the folder holds the
-base as it was, and PyTorch computes with what the quantised weights stand for, made by bitsandbytes itself (int8: quantization.py).
+base as it was, and PyTorch computes with what the quantised weights stand for, made by quantization.py with bitsandbytes.
 """
 import os
-import re
 import sys
 
-import numpy as np
-import torch
 from bert import make_battles
 from files import HYPER, float64_part, goldens_folder, prepare, report, write_json, write_tensors
 from peft import LoraConfig, get_peft_model
-from quantization import dequantise_nf4, int8
+from quantization import quantise
 from runs import saved_name
 from tiny import STEPS, make_judge, random_weights
 from trajectory import both_precisions, float32_error
@@ -90,20 +87,6 @@ CASES = {
         "lengths": [[13], [40], [1], [7], [26]],
     },
 }
-
-
-def quantise(backbone, quant):
-    """Puts in the place of each dense weight of the layers what its quantised form stands for."""
-    for name, module in backbone.named_modules():
-        if isinstance(module, torch.nn.Linear) and not re.search(r"(pooler|classifier|score)", name):
-            module.weight.data.copy_(dequantised(module.weight.data, quant))
-
-
-def dequantised(weight, quant):
-    if quant == "nf4":
-        return dequantise_nf4(weight)
-    codes, scales = int8(weight.numpy().reshape(-1, 64))
-    return torch.from_numpy((codes * scales[:, None]).astype(np.float32).reshape(weight.shape))
 
 
 def adapt(judge, case):

@@ -5,6 +5,7 @@ of zeros, values that lie on a bound between two codes. 300 blocks: a whole supe
 """
 import base64
 import os
+import re
 
 import bitsandbytes
 import bitsandbytes.functional as functional
@@ -46,6 +47,20 @@ def dequantise_nf4(weight):
     nearest = (groups * (1 / scales)).unsqueeze(-1).sub(code).abs().argmin(-1)
     absmax = (code[nearest] * scales).reshape(-1)[: len(absmax)] + offset
     return torch.ops.bitsandbytes.dequantize_4bit.default(packed, absmax, 64, "nf4", weight.shape, torch.float32)
+
+
+def quantise(backbone, quant):
+    """Puts in the place of each dense weight of the layers what its quantised form stands for."""
+    for name, module in backbone.named_modules():
+        if isinstance(module, torch.nn.Linear) and not re.search(r"(pooler|classifier|score)", name):
+            module.weight.data.copy_(dequantised(module.weight.data, quant))
+
+
+def dequantised(weight, quant):
+    if quant == "nf4":
+        return dequantise_nf4(weight)
+    codes, scales = int8(weight.numpy().reshape(-1, 64))
+    return torch.from_numpy((codes * scales[:, None]).astype(np.float32).reshape(weight.shape))
 
 
 def text(array):

@@ -44,7 +44,11 @@ def load_adapted(folder, entry, options):
     config = AutoConfig.from_pretrained(folder)
     joint = entry.get("pairing") != "siamese"
     kind = AutoModelForSequenceClassification if joint else AutoModel
-    model = PeftModel.from_pretrained(kind.from_pretrained(base, config=config, **options), folder, is_trainable=True)
+    backbone = kind.from_pretrained(base, config=config, **options)
+    if entry.get("quant"):
+        from quantization import quantise
+        quantise(backbone, entry["quant"])
+    model = PeftModel.from_pretrained(backbone, folder, is_trainable=True)
     has_types = hasattr(config, "type_vocab_size")
     if joint:
         judge, rest = JointJudge(model, has_types=has_types), {}

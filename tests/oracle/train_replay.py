@@ -4,7 +4,7 @@ python tests/oracle/train_replay.py INIT TOKENS.jsonl RUN [--steps N] [--toleran
 
 INIT    the same run's starting point: deno task train ... --steps 0 --out INIT
 TOKENS  deno task tokenize on the training data with the model, pairing and length of the run
-RUN     deno task train ... --method full or lora --dropout 0 --no-shuffle --no-swap-augment --valid-fraction 0 --out RUN
+RUN     deno task train ... --method full, lora or qlora --dropout 0 --no-shuffle --no-swap-augment --valid-fraction 0 --out RUN
 Batch size, optimizer and schedule are taken from run.json. Each step takes the next battles in the file's order.
 """
 import argparse
@@ -26,7 +26,7 @@ def read_settings(run):
     with open(os.path.join(run, "run.json"), encoding="utf-8") as file:
         content = json.load(file)
     settings = content.get("settings", content)
-    wanted = {"method": ["full", "lora"], "dropout": [0], "shuffle": [False], "swapAugment": [False]}
+    wanted = {"method": ["full", "lora", "qlora"], "dropout": [0], "shuffle": [False], "swapAugment": [False]}
     for name, values in wanted.items():
         if settings[name] not in values:
             sys.exit(f"Cannot replay {run}: its {name} is {settings[name]!r}, must be {values[0]!r}")
