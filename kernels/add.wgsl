@@ -8,10 +8,13 @@
 // Numerics  f32; the mask depends on a row's key, the site and the channel only
 // Source    Srivastava et al. 2014, in the inverted form of torch.nn.Dropout
 struct Size { rows: u32, W: u32, rowSource: u32, accumulate: u32, dropThreshold: u32, dropScale: f32, site: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+alias X = vec4f;
+alias A = vec4f;
+alias Y = vec4f;
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
 @group(0) @binding(2) var<storage, read> keys: array<u32>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<Y>;
 @group(0) @binding(4) var<uniform> size: Size;
 @group(0) @binding(5) var<uniform> step: Step;
 
@@ -28,7 +31,7 @@ fn mask(base: u32, w: u32) -> vec4f {
 }
 
 fn store(i: u32, value: vec4f) {
-  if (size.accumulate != 0u) { y[i] += value; } else { y[i] = value; }
+  if (size.accumulate != 0u) { y[i] = Y(vec4f(y[i]) + value); } else { y[i] = Y(value); }
 }
 
 @compute @workgroup_size(LANES)
@@ -40,7 +43,7 @@ fn add(
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let first = row * (size.W / 4u);
-  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = x[first + w] + a[first + w]; }
+  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = Y(vec4f(x[first + w]) + vec4f(a[first + w])); }
 }
 
 @compute @workgroup_size(LANES)
@@ -53,7 +56,7 @@ fn add_dropped(
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let first = row * (size.W / 4u);
   let base = dropout_base(keys[row], size.site);
-  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = x[first + w] + mask(base, w) * a[first + w]; }
+  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = Y(vec4f(x[first + w]) + mask(base, w) * vec4f(a[first + w])); }
 }
 
 @compute @workgroup_size(LANES)
@@ -65,7 +68,7 @@ fn copy(
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let first = row * (size.W / 4u);
-  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, x[first + w]); }
+  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, vec4f(x[first + w])); }
 }
 
 @compute @workgroup_size(LANES)
@@ -78,5 +81,5 @@ fn dropped(
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let first = row * (size.W / 4u);
   let base = dropout_base(keys[row], size.site);
-  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, mask(base, w) * x[first + w]); }
+  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, mask(base, w) * vec4f(x[first + w])); }
 }

@@ -32,12 +32,16 @@ struct Size {
   dropThreshold: u32,
   dropScale: f32,
 }
-@group(0) @binding(0) var<storage, read> qkv: array<vec4f>;
+alias QKV = vec4f;
+alias Y = vec4f;
+alias DY = vec4f;
+alias DQKV = vec4f;
+@group(0) @binding(0) var<storage, read> qkv: array<QKV>;
 @group(0) @binding(1) var<storage, read> blocks: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec2f>;
-@group(0) @binding(4) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
+@group(0) @binding(4) var<storage, read> dy: array<DY>;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<DQKV>;
 @group(0) @binding(6) var<uniform> size: Size;
 @group(0) @binding(7) var<uniform> step: Step;
 
@@ -66,8 +70,8 @@ fn channel(head: u32, position: u32) -> u32 {
 
 fn store(place: u32, value: vec4f) {
   var v = value;
-  if (size.accumulate != 0u) { v += dqkv[place]; }
-  dqkv[place] = v;
+  if (size.accumulate != 0u) { v += vec4f(dqkv[place]); }
+  dqkv[place] = DQKV(v);
 }
 
 // Reads k and v of TILE rows; rows from `end` on repeat the one before it and are not used.
@@ -75,8 +79,8 @@ fn load_keys(lane: u32, head: u32, first: u32, end: u32) {
   workgroupBarrier();
   for (var i = lane; i < TILE * HEAD4; i += 32u) {
     let row = min(first + i / HEAD4, end - 1u);
-    tile_a[i] = qkv[key_at(row, head, 0u) + i % HEAD4];
-    tile_b[i] = qkv[key_at(row, head, 1u) + i % HEAD4];
+    tile_a[i] = vec4f(qkv[key_at(row, head, 0u) + i % HEAD4]);
+    tile_b[i] = vec4f(qkv[key_at(row, head, 1u) + i % HEAD4]);
   }
   workgroupBarrier();
 }
@@ -90,7 +94,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let base = row_base(row);
   var q: array<vec4f, HEAD4>;
   var sum: array<vec4f, HEAD4>;
-  for (var d = 0u; d < HEAD4; d++) { q[d] = qkv[query_at(row, head) + d] * size.scale; }
+  for (var d = 0u; d < HEAD4; d++) { q[d] = vec4f(qkv[query_at(row, head) + d]) * size.scale; }
   var top = -1e30;
   var total = 0.0;
   let key_head = head / (size.heads / size.kvHeads);
@@ -115,7 +119,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     }
   }
   if (block.x + lane >= block.y) { return; }
-  for (var d = 0u; d < HEAD4; d++) { y[(row * size.heads + head) * HEAD4 + d] = sum[d] / total; }
+  for (var d = 0u; d < HEAD4; d++) { y[(row * size.heads + head) * HEAD4 + d] = Y(sum[d] / total); }
   stats[row * size.heads + head] = vec2f(top + log(total), 0.0);
 }
 
@@ -128,7 +132,7 @@ fn delta(
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i >= step.tokens * size.heads) { return; }
   var products = vec4f();
-  for (var d = 0u; d < HEAD4; d++) { products += dy[i * HEAD4 + d] * y[i * HEAD4 + d]; }
+  for (var d = 0u; d < HEAD4; d++) { products += vec4f(dy[i * HEAD4 + d]) * vec4f(y[i * HEAD4 + d]); }
   stats[i].y = dot(products, vec4f(1.0));
 }
 
@@ -143,8 +147,8 @@ fn backward_q(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_ind
   var dyr: array<vec4f, HEAD4>;
   var dq: array<vec4f, HEAD4>;
   for (var d = 0u; d < HEAD4; d++) {
-    q[d] = qkv[query_at(row, head) + d] * size.scale;
-    dyr[d] = dy[(row * size.heads + head) * HEAD4 + d];
+    q[d] = vec4f(qkv[query_at(row, head) + d]) * size.scale;
+    dyr[d] = vec4f(dy[(row * size.heads + head) * HEAD4 + d]);
   }
   let key_head = head / (size.heads / size.kvHeads);
   open_query(block.x + lane < block.y, row, head, block);
@@ -182,8 +186,8 @@ fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
   var dk: array<vec4f, HEAD4>;
   var dv: array<vec4f, HEAD4>;
   for (var d = 0u; d < HEAD4; d++) {
-    k[d] = qkv[key_at(row, key_head, 0u) + d] * size.scale;
-    v[d] = qkv[key_at(row, key_head, 1u) + d];
+    k[d] = vec4f(qkv[key_at(row, key_head, 0u) + d]) * size.scale;
+    v[d] = vec4f(qkv[key_at(row, key_head, 1u) + d]);
   }
   open_key(block.x + lane < block.y, row, key_head, block);
   let sharing = size.heads / size.kvHeads;
@@ -194,8 +198,8 @@ fn backward_kv(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_in
       workgroupBarrier();
       for (var i = lane; i < TILE * HEAD4; i += 32u) {
         let query = min(first + i / HEAD4, end - 1u);
-        tile_a[i] = qkv[query_at(query, head) + i % HEAD4];
-        tile_b[i] = dy[(query * size.heads + head) * HEAD4 + i % HEAD4];
+        tile_a[i] = vec4f(qkv[query_at(query, head) + i % HEAD4]);
+        tile_b[i] = vec4f(dy[(query * size.heads + head) * HEAD4 + i % HEAD4]);
       }
       if (lane < TILE) {
         let query = min(first + lane, end - 1u);

@@ -4,12 +4,13 @@ import { bias, nearColumns, ownedRows } from "./attention_texture_relative.ts";
 
 const gradientSource = `
 @group(0) @binding(4) var dy: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(5) var<storage, read_write> dqkv: array<vec4f>;
+alias DQKV = vec4f;
+@group(0) @binding(5) var<storage, read_write> dqkv: array<DQKV>;
 
 fn store(place: u32, value: vec4f) {
   var v = value;
-  if (size.accumulate != 0u) { v += dqkv[place]; }
-  dqkv[place] = v;
+  if (size.accumulate != 0u) { v += vec4f(dqkv[place]); }
+  dqkv[place] = DQKV(v);
 }
 `;
 

@@ -12,7 +12,8 @@ export function forwardCode(form: AttentionForm, rows: number): string {
   const near = nearColumns(form, { distances: rows + 3, query: "first", key: "key + 3u" });
   const live = (r: number) => bounded ? `keys >= vec4u(from${r}) & keys < vec4u(past${r})` : "live";
   return `
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+alias Y = vec4f;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
 @group(0) @binding(3) var<storage, read_write> stats: array<vec4f>;
 ${begin(rows, form, "head")}
   let q = head * ${head4}u;
@@ -76,7 +77,7 @@ ${begin(rows, form, "head")}
   ${
     eachRow((r) => `
   if (first + ${r}u < block.y) {
-    ${eachTexel((d) => `y[(row${r} * size.heads + head) * ${head4}u + ${d}u] = sum${r}_${d} / total${r};`)}
+    ${eachTexel((d) => `y[(row${r} * size.heads + head) * ${head4}u + ${d}u] = Y(sum${r}_${d} / total${r});`)}
     let lse = top${r} + log(total${r});
     stats[row${r} * stats_width() + head] = vec4f(lse, 0.0, f32(base${r} >> 16u), f32(base${r} & 0xffffu));
   }`)

@@ -9,7 +9,8 @@
 // Numerics  f32, fixed order; out is added to, as every parameter's gradient
 // Source    the definition
 struct Size { rows: u32, W: u32, rowSource: u32, chunk: u32, stride: u32, offset: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias X = vec4f;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<storage, read> xs: array<f32>;
@@ -23,7 +24,7 @@ fn sum_chunk(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= W4) { return; }
   let end = min(live_rows(size.rowSource, size.rows), (id.y + 1u) * size.chunk);
   var sum = vec4f();
-  for (var t = id.y * size.chunk; t < end; t++) { sum += x[t * W4 + id.x]; }
+  for (var t = id.y * size.chunk; t < end; t++) { sum += vec4f(x[t * W4 + id.x]); }
   partial[id.y * W4 + id.x] = sum;
 }
 

@@ -11,14 +11,16 @@
 // Numerics  f32, fixed order; dtable is added to, as every parameter's gradient
 // Source    the definition
 struct Size { T: u32, W: u32, firstRow: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, scale: f32 }
+alias Y = vec4f;
+alias DY = vec4f;
 @group(0) @binding(0) var<storage, read> table0: array<vec4f>;
 @group(0) @binding(1) var<storage, read> table1: array<vec4f>;
 @group(0) @binding(2) var<storage, read> table2: array<vec4f>;
 @group(0) @binding(3) var<storage, read> ids0: array<u32>;
 @group(0) @binding(4) var<storage, read> ids1: array<u32>;
 @group(0) @binding(5) var<storage, read> ids2: array<u32>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(7) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> y: array<Y>;
+@group(0) @binding(7) var<storage, read> dy: array<DY>;
 @group(0) @binding(8) var<storage, read> rows: array<u32>;
 @group(0) @binding(9) var<storage, read> starts: array<u32>;
 @group(0) @binding(10) var<storage, read> order: array<u32>;
@@ -41,7 +43,7 @@ fn sum1(
   if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
   let row0 = bound_row(ids0[t]) * W4;
-  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * table0[row0 + w]; }
+  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = Y(size.scale * table0[row0 + w]); }
 }
 
 @compute @workgroup_size(64)
@@ -55,7 +57,7 @@ fn sum2(
   let W4 = size.W / 4u;
   let row0 = bound_row(ids0[t]) * W4;
   let row1 = ids1[t] * W4;
-  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = size.scale * (table0[row0 + w] + table1[row1 + w]); }
+  for (var w = lane; w < W4; w += 64u) { y[t * W4 + w] = Y(size.scale * (table0[row0 + w] + table1[row1 + w])); }
 }
 
 @compute @workgroup_size(64)
@@ -71,7 +73,7 @@ fn sum3(
   let row1 = ids1[t] * W4;
   let row2 = ids2[t] * W4;
   for (var w = lane; w < W4; w += 64u) {
-    y[t * W4 + w] = size.scale * (table0[row0 + w] + table1[row1 + w] + table2[row2 + w]);
+    y[t * W4 + w] = Y(size.scale * (table0[row0 + w] + table1[row1 + w] + table2[row2 + w]));
   }
 }
 
@@ -89,7 +91,7 @@ fn add_groups(
   let end = starts[r + 1u];
   for (var w = lane; w < W4; w += 64u) {
     var sum = vec4f();
-    for (var i = first; i < end; i++) { sum += dy[order[i] * W4 + w]; }
+    for (var i = first; i < end; i++) { sum += vec4f(dy[order[i] * W4 + w]); }
     dtable[row + w] += size.scale * sum;
   }
 }
@@ -101,7 +103,7 @@ fn partial_few(@builtin(global_invocation_id) id: vec3u) {
   let end = min(live_rows(size.rowSource, size.T), (id.y + 1u) * size.chunk);
   var sum = vec4f();
   for (var t = id.y * size.chunk; t < end; t++) {
-    if (ids0[t] == id.z) { sum += dy[t * W4 + id.x]; }
+    if (ids0[t] == id.z) { sum += vec4f(dy[t * W4 + id.x]); }
   }
   partial[(id.y * size.V + id.z) * W4 + id.x] = sum;
 }

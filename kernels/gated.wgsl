@@ -8,10 +8,14 @@
 // Numerics  f32; the sigmoid by exp of a negative number, which cannot overflow
 // Source    Shazeer 2020 (SwiGLU, GEGLU); LlamaMLP and GemmaMLP of transformers
 struct Size { rows: u32, F: u32, rowSource: u32, accumulate: u32, activation: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
+alias X = vec4f;
+alias Y = vec4f;
+alias DY = vec4f;
+alias DX = vec4f;
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read_write> y: array<Y>;
+@group(0) @binding(2) var<storage, read> dy: array<DY>;
+@group(0) @binding(3) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(4) var<uniform> size: Size;
 @group(0) @binding(5) var<uniform> step: Step;
 
@@ -42,7 +46,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) fo
   let F4 = size.F / 4u;
   if (i >= live_rows(size.rowSource, size.rows) * F4) { return; }
   let gate = i / F4 * 2u * F4 + i % F4;
-  y[i] = activate(x[gate]) * x[gate + F4];
+  y[i] = Y(activate(vec4f(x[gate])) * vec4f(x[gate + F4]));
 }
 
 @compute @workgroup_size(64)
@@ -52,12 +56,12 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) f
   if (i >= live_rows(size.rowSource, size.rows) * F4) { return; }
   let gate = i / F4 * 2u * F4 + i % F4;
   let up = gate + F4;
-  var dgate = dy[i] * x[up] * derivative(x[gate]);
-  var dup = dy[i] * activate(x[gate]);
+  var dgate = vec4f(dy[i]) * vec4f(x[up]) * derivative(vec4f(x[gate]));
+  var dup = vec4f(dy[i]) * activate(vec4f(x[gate]));
   if (size.accumulate != 0u) {
-    dgate += dx[gate];
-    dup += dx[up];
+    dgate += vec4f(dx[gate]);
+    dup += vec4f(dx[up]);
   }
-  dx[gate] = dgate;
-  dx[up] = dup;
+  dx[gate] = DX(dgate);
+  dx[up] = DX(dup);
 }

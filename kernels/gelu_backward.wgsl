@@ -5,9 +5,12 @@
 // Numerics  f32; the derivative of exactly the form that the forward pass applied (gelu.wgsl holds both)
 // Source    gelu.wgsl
 struct Size { rows: u32, W: u32, rowSource: u32, gelu: u32 }
-@group(0) @binding(0) var<storage, read> pre: array<vec4f>;
-@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> dpre: array<vec4f>;
+alias Pre = vec4f;
+alias DY = vec4f;
+alias DPre = vec4f;
+@group(0) @binding(0) var<storage, read> pre: array<Pre>;
+@group(0) @binding(1) var<storage, read> dy: array<DY>;
+@group(0) @binding(2) var<storage, read_write> dpre: array<DPre>;
 @group(0) @binding(3) var<uniform> size: Size;
 @group(0) @binding(4) var<uniform> step: Step;
 
@@ -19,5 +22,5 @@ fn main(
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i >= live_rows(size.rowSource, size.rows) * (size.W / 4u)) { return; }
-  dpre[i] = dy[i] * gelu_derivative(size.gelu, pre[i]);
+  dpre[i] = DPre(vec4f(dy[i]) * gelu_derivative(size.gelu, vec4f(pre[i])));
 }

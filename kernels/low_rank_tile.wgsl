@@ -15,11 +15,15 @@ struct Size {
   rowSource: u32, sumSource: u32, accumulate: u32, chunk: u32, gelu: u32, scale: f32,
   masked: u32, dropThreshold: u32, dropScale: f32, site: u32,
 }
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+alias A = f32;
+alias B = f32;
+alias Out = f32;
+alias Pre = f32;
+@group(0) @binding(0) var<storage, read> a: array<A>;
+@group(0) @binding(1) var<storage, read> b: array<B>;
+@group(0) @binding(2) var<storage, read_write> out: array<Out>;
 @group(0) @binding(3) var<storage, read> keys: array<u32>;
-@group(0) @binding(4) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(4) var<storage, read_write> pre: array<Pre>;
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
 
@@ -33,12 +37,12 @@ var<workgroup> aTile: array<array<vec4f, 8>, 16>;
 var<workgroup> bTile: array<array<vec4f, 8>, 16>;
 
 fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
-  if (m < M && k < K) { return a[size.aFirst + m * size.aRow + k * size.aSum]; }
+  if (m < M && k < K) { return f32(a[size.aFirst + m * size.aRow + k * size.aSum]); }
   return 0.0;
 }
 
 fn load_b(k: u32, n: u32, K: u32) -> f32 {
-  if (n < size.N && k < K) { return b[size.bFirst + k * size.bSum + n * size.bColumn]; }
+  if (n < size.N && k < K) { return f32(b[size.bFirst + k * size.bSum + n * size.bColumn]); }
   return 0.0;
 }
 
@@ -79,7 +83,7 @@ fn product(group: vec3u, local: vec3u, M: u32, first: u32, end: u32) -> mat4x4f 
 
 fn put(m: u32, n: u32, value: f32) {
   let at = size.outFirst + m * size.outRow + n;
-  if (size.accumulate != 0u) { out[at] += value; } else { out[at] = value; }
+  if (size.accumulate != 0u) { out[at] = Out(f32(out[at]) + value); } else { out[at] = Out(value); }
 }
 
 @compute @workgroup_size(8, 8)
@@ -106,9 +110,9 @@ fn activated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) 
       let m = group.y * 32u + local.y * 4u + r; let n = group.x * 32u + local.x * 4u + c;
       if (m >= M || n >= size.N) { continue; }
       let at = size.outFirst + m * size.outRow + n;
-      let v = pre[at] + sums[r][c];
-      pre[at] = v;
-      out[at] = gelu(size.gelu, vec4f(v)).x;
+      let v = f32(pre[at]) + sums[r][c];
+      pre[at] = Pre(v);
+      out[at] = Out(gelu(size.gelu, vec4f(v)).x);
     }
   }
 }
@@ -121,7 +125,7 @@ fn chunked(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   for (var r = 0u; r < 4u; r++) {
     for (var c = 0u; c < 4u; c++) {
       let m = group.y * 32u + local.y * 4u + r; let n = group.x * 32u + local.x * 4u + c;
-      if (m < size.M && n < size.N) { out[(group.z * size.M + m) * size.N + n] = sums[r][c]; }
+      if (m < size.M && n < size.N) { out[(group.z * size.M + m) * size.N + n] = Out(sums[r][c]); }
     }
   }
 }

@@ -75,9 +75,11 @@ function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilo
 struct Size { ${fields.join(", ")} }
 @group(0) @binding(0) var a: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var b: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
+alias Out = vec4f;
+alias Pre = vec4f;
+@group(0) @binding(2) var<storage, read_write> out: array<Out>;
 ${bias ? "@group(0) @binding(3) var<storage, read> bias: array<vec4f>;" : ""}
-${activated ? "@group(0) @binding(4) var<storage, read_write> pre: array<vec4f>;" : ""}
+${activated ? "@group(0) @binding(4) var<storage, read_write> pre: array<Pre>;" : ""}
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
 ${
@@ -92,9 +94,9 @@ fn store(row: u32, column: u32, sum: vec4f) {
   var v = sum;
   ${scaled ? "v *= size.scale;" : ""}
   ${bias ? `v += bias[${at("outColumn")}column];` : ""}
-  ${activated ? "pre[at] = v;\n  v = gelu(size.gelu, v);" : ""}
-  if (size.accumulate != 0u) { v += out[at]; }
-  out[at] = v;
+  ${activated ? "pre[at] = Pre(v);\n  v = gelu(size.gelu, v);" : ""}
+  if (size.accumulate != 0u) { v += vec4f(out[at]); }
+  out[at] = Out(v);
 }
 ${
     dropout

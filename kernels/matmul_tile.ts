@@ -60,7 +60,7 @@ function times(n: number, line: (i: number) => string): string {
 
 const denseLoads = `
 fn load_b(k: u32, n: u32, K: u32) -> f32 {
-  if (n < size.N && k < K) { return b[k * size.bSum + n * size.bColumn]; }
+  if (n < size.N && k < K) { return f32(b[k * size.bSum + n * size.bColumn]); }
   return 0.0;
 }
 `;
@@ -111,11 +111,15 @@ struct Size {
   aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
   rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32,${epilogue.split ? " chunk: u32," : ""}
 }
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-${epilogue.quantised ? quantisedFunctions : "@group(0) @binding(1) var<storage, read> b: array<f32>;"}
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+alias A = f32;
+alias B = f32;
+alias Out = f32;
+alias Pre = f32;
+@group(0) @binding(0) var<storage, read> a: array<A>;
+${epilogue.quantised ? quantisedFunctions : "@group(0) @binding(1) var<storage, read> b: array<B>;"}
+@group(0) @binding(2) var<storage, read_write> out: array<Out>;
 ${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<f32>;" : ""}
-${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<f32>;" : ""}
+${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<Pre>;" : ""}
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
 
@@ -124,7 +128,7 @@ var<workgroup> aTile: array<vec4f, ${sums * size.rows / 4}>;
 var<workgroup> bTile: array<vec4f, ${sums * size.columns / 4}>;
 
 fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
-  if (m < M && k < K) { return a[m * size.aRow + k * size.aSum]; }
+  if (m < M && k < K) { return f32(a[m * size.aRow + k * size.aSum]); }
   return 0.0;
 }
 
@@ -133,9 +137,9 @@ fn store(m: u32, n: u32, part: u32, sums: vec4f) {
   for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
     let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.N + n + i;
     var v = sums[i]${epilogue.bias ? " + bias[n + i]" : ""};
-    ${epilogue.gelu ? "pre[at] = v;\n    v = gelu(size.gelu, vec4f(v)).x;" : ""}
-    ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += out[at]; }"}
-    out[at] = v;
+    ${epilogue.gelu ? "pre[at] = Pre(v);\n    v = gelu(size.gelu, vec4f(v)).x;" : ""}
+    ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += f32(out[at]); }"}
+    out[at] = Out(v);
   }
 }
 

@@ -10,11 +10,13 @@
 // Numerics  f32; the sum starts at the segment's first token, so it does not depend on where the segment lies
 // Source    Reimers, Gurevych 2019, section 3 (mean, CLS); "last" as transformers' GPT and Llama classifiers
 struct Size { W: u32, mode: u32, accumulate: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias X = vec4f;
+alias DX = vec4f;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> starts: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(3) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
 
@@ -32,11 +34,11 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let end = starts[s + 1u];
   if (size.mode != MEAN) {
     let t = select(end - 1u, first, size.mode == FIRST);
-    y[s * W4 + w] = x[t * W4 + w];
+    y[s * W4 + w] = vec4f(x[t * W4 + w]);
     return;
   }
   var sum = vec4f();
-  for (var t = first; t < end; t++) { sum += x[t * W4 + w]; }
+  for (var t = first; t < end; t++) { sum += vec4f(x[t * W4 + w]); }
   y[s * W4 + w] = sum / f32(end - first);
 }
 
@@ -53,8 +55,8 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     let chosen = select(end - 1u, first, size.mode == FIRST);
     for (var t = first + group.y; t < end; t += SHARES) {
       var v = select(vec4f(), d, size.mode == MEAN || t == chosen);
-      if (size.accumulate != 0u) { v += dx[t * W4 + w]; }
-      dx[t * W4 + w] = v;
+      if (size.accumulate != 0u) { v += vec4f(dx[t * W4 + w]); }
+      dx[t * W4 + w] = DX(v);
     }
   }
 }

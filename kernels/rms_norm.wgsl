@@ -15,12 +15,16 @@ struct Size {
   rows: u32, heads: u32, W: u32, columns: u32, first: u32,
   rowSource: u32, chunk: u32, accumulate: u32, eps: f32, offset: f32,
 }
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+alias X = vec4f;
+alias Y = vec4f;
+alias DY = vec4f;
+alias DX = vec4f;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> gain: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
 @group(0) @binding(3) var<storage, read_write> rstd: array<f32>;
-@group(0) @binding(4) var<storage, read> dy: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(4) var<storage, read> dy: array<DY>;
+@group(0) @binding(5) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(6) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(7) var<uniform> size: Size;
 @group(0) @binding(8) var<uniform> step: Step;
@@ -47,9 +51,9 @@ fn forward(
   let W4 = size.W / 4u;
   let base = base_of(r);
   var squares = vec4f();
-  for (var i = 0u; i < W4; i++) { let v = x[base + i]; squares += v * v; }
+  for (var i = 0u; i < W4; i++) { let v = vec4f(x[base + i]); squares += v * v; }
   let scale = inverseSqrt(dot(squares, ONES) / f32(size.W) + size.eps);
-  for (var i = 0u; i < W4; i++) { y[base + i] = x[base + i] * scale * (size.offset + gain[i]); }
+  for (var i = 0u; i < W4; i++) { y[base + i] = Y(vec4f(x[base + i]) * scale * (size.offset + gain[i])); }
   rstd[r] = scale;
 }
 
@@ -65,13 +69,13 @@ fn backward_x(
   let base = base_of(r);
   let scale = rstd[r];
   var dots = vec4f();
-  for (var i = 0u; i < W4; i++) { dots += dy[base + i] * (size.offset + gain[i]) * x[base + i]; }
+  for (var i = 0u; i < W4; i++) { dots += vec4f(dy[base + i]) * (size.offset + gain[i]) * vec4f(x[base + i]); }
   let slope = dot(dots, ONES) * scale * scale / f32(size.W);
   for (var i = 0u; i < W4; i++) {
     let at = base + i;
-    var v = scale * (dy[at] * (size.offset + gain[i]) - x[at] * slope);
-    if (size.accumulate != 0u) { v += dx[at]; }
-    dx[at] = v;
+    var v = scale * (vec4f(dy[at]) * (size.offset + gain[i]) - vec4f(x[at]) * slope);
+    if (size.accumulate != 0u) { v += vec4f(dx[at]); }
+    dx[at] = DX(v);
   }
 }
 
@@ -100,9 +104,9 @@ fn forward_wide(
   if (r < live() * size.heads) {
     let base = base_of(r);
     var squares = vec4f();
-    for (var i = lane; i < W4; i += 64u) { let v = x[base + i]; squares += v * v; }
+    for (var i = lane; i < W4; i += 64u) { let v = vec4f(x[base + i]); squares += v * v; }
     let scale = inverseSqrt(sum_lanes(lane, dot(squares, ONES)) / f32(size.W) + size.eps);
-    for (var i = lane; i < W4; i += 64u) { y[base + i] = x[base + i] * scale * (size.offset + gain[i]); }
+    for (var i = lane; i < W4; i += 64u) { y[base + i] = Y(vec4f(x[base + i]) * scale * (size.offset + gain[i])); }
     if (lane == 0u) { rstd[r] = scale; }
   }
 }
@@ -119,13 +123,13 @@ fn backward_x_wide(
     let base = base_of(r);
     let scale = rstd[r];
     var dots = vec4f();
-    for (var i = lane; i < W4; i += 64u) { dots += dy[base + i] * (size.offset + gain[i]) * x[base + i]; }
+    for (var i = lane; i < W4; i += 64u) { dots += vec4f(dy[base + i]) * (size.offset + gain[i]) * vec4f(x[base + i]); }
     let slope = sum_lanes(lane, dot(dots, ONES)) * scale * scale / f32(size.W);
     for (var i = lane; i < W4; i += 64u) {
       let at = base + i;
-      var v = scale * (dy[at] * (size.offset + gain[i]) - x[at] * slope);
-      if (size.accumulate != 0u) { v += dx[at]; }
-      dx[at] = v;
+      var v = scale * (vec4f(dy[at]) * (size.offset + gain[i]) - vec4f(x[at]) * slope);
+      if (size.accumulate != 0u) { v += vec4f(dx[at]); }
+      dx[at] = DX(v);
     }
   }
 }
@@ -139,7 +143,7 @@ fn backward_w(@builtin(global_invocation_id) id: vec3u) {
   var sum = vec4f();
   for (var t = id.y * size.chunk; t < end; t++) {
     let at = (t * size.columns + size.first) / 4u + id.x;
-    sum += dy[at] * x[at] * rstd[t * size.heads + head];
+    sum += vec4f(dy[at]) * vec4f(x[at]) * rstd[t * size.heads + head];
   }
   partial[id.y * columns + id.x] = sum;
 }
@@ -154,6 +158,6 @@ fn copy(
   if (t >= live()) { return; }
   let base = (t * size.columns + size.first) / 4u;
   for (var i = lane; i < size.heads * size.W / 4u; i += 64u) {
-    if (size.accumulate != 0u) { y[base + i] += x[base + i]; } else { y[base + i] = x[base + i]; }
+    if (size.accumulate != 0u) { y[base + i] = Y(vec4f(y[base + i]) + vec4f(x[base + i])); } else { y[base + i] = Y(vec4f(x[base + i])); }
   }
 }

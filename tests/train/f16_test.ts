@@ -3,6 +3,12 @@ import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { planningGpu, usualGpu } from "../../gpu/planning.ts";
 import { upload } from "../../gpu/transfer.ts";
+import { defaultSchedules } from "../../kernels/schedules.ts";
+import { readConfig } from "../../model/config.ts";
+import { judgeParameters } from "../../model/judge.ts";
+import { Parameters } from "../../model/parameters.ts";
+import { ownedTensors } from "../../train/memory.ts";
+import { recordTraining } from "../../train/programs.ts";
 import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { checkPrecision } from "../../train/create_engine.ts";
 import { type Golden, loadGolden, norm, packGolden, stepWeight } from "../golden.ts";
@@ -102,6 +108,24 @@ Deno.test("a run in f16 goes on from its state, loss scale included, to the same
   whole.dispose();
   resumed.dispose();
 });
+
+for (const name of ["bert_odd", "encoder_modernbert", "decoder_gemma3", "decoder_qwen2"]) {
+  Deno.test(`on a GPU's schedules no activation is copied into f32 and back: ${name}`, async () => {
+    const { folder, pairing, head } = await loadGolden(name), gpu = planningGpu(usualGpu);
+    const config = await readConfig(folder), capacity = { tokens: 64, segments: 4, battles: 4 };
+    const options = {
+      ...{ gpu, config, pairing, head: head ?? "swap" as const, precision: "f16" as const, capacity },
+      ...{ schedules: defaultSchedules(false), dropout: { hidden: 0.1, attention: 0.1, classifier: 0.1 } },
+      optimizer: { clip: 1, weightDecay: 0, betas: [0.9, 0.999] as const, eps: 1e-8 },
+    };
+    const parameters = new Parameters(gpu, judgeParameters(options, "full"));
+    const { needed } = recordTraining(options, { parameters, ...ownedTensors(gpu, options) }).plan();
+    const labels = needed.map((entry) => "kernel" in entry ? entry.kernel.label : "");
+    assert.ok(labels.includes("attention") && labels.includes("matmul_tile"));
+    const next = labels.flatMap((label, i) => label === "cast" ? [`${labels[i - 1]}, cast, ${labels[i + 1]}`] : []);
+    assert.deepEqual(next, []);
+  });
+}
 
 Deno.test("checkPrecision() refuses f16 by name where the adapter has no shader-f16", () => {
   const gpu = planningGpu(usualGpu);
