@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   crossvalidate: () => import("./cli/crossvalidate.ts"),
   calibrate: () => import("./cli/calibrate.ts"),
   ensemble: () => import("./cli/ensemble.ts"),
+  compare: () => import("./cli/compare.ts"),
   average: () => import("./cli/average.ts"),
   merge: () => import("./cli/merge.ts"),
   tokenize: () => import("./cli/tokenize.ts"),

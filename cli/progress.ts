@@ -73,15 +73,6 @@ function plainProgress(
   };
 }
 
-/** `75000` -> `1 min 15 s`. */
-export function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return seconds % 60 && minutes < 10 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
 /** `1234.6` -> `1,235`. */
 export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");

@@ -1,19 +1,35 @@
 // A prepared run from its first line to its last step: says what runs, shows how it goes, and ends it on Ctrl-C.
 import { join } from "node:path";
+import { writeTextAtomically } from "../model/atomic_file.ts";
+import { readRunFolder } from "../report/run/read_run.ts";
+import { runReport } from "../report/run/run_report.ts";
 import type { LoopResult } from "../train/loop.ts";
 import type { PreparedRun } from "../train/prepare_run.ts";
+import { reportName } from "../train/run_folder.ts";
 import { grouped } from "./progress.ts";
 import { watchRun } from "./train_watcher.ts";
 
-/** Trains; the caller disposes of the run. */
+/** Trains and writes the run's report, also of a run that was stopped or failed; the caller disposes of the run. */
 export async function runPrepared(prepared: PreparedRun): Promise<LoopResult> {
   printStart(prepared);
   const watcher = watchRun(prepared.totalSteps, prepared.doneSteps);
   const interrupt = onInterrupt();
-  return await prepared.run({ watcher, stop: interrupt.signal }).finally(() => {
+  try {
+    return await prepared.run({ watcher, stop: interrupt.signal });
+  } finally {
     watcher.stop();
     interrupt.release();
-  });
+    await writeReport(prepared.out);
+  }
+}
+
+/** A report that cannot be written takes nothing from the run: it is said, and that is all. */
+async function writeReport(out: string): Promise<void> {
+  try {
+    await writeTextAtomically(join(out, reportName), runReport(await readRunFolder(out)));
+  } catch (error) {
+    console.error(`No report of the run: ${(error as Error).message.split("\n")[0]}`);
+  }
 }
 
 function printStart({ out, record, data, totalSteps, doneSteps, created, notices }: PreparedRun): void {

@@ -1,6 +1,7 @@
 // What a run shows while it goes: a bar with loss, tokens a second and time left; a line for each validation.
 import type { Watcher } from "../train/loop.ts";
-import { duration, grouped, startProgress } from "./progress.ts";
+import { duration } from "../report/format.ts";
+import { grouped, startProgress } from "./progress.ts";
 
 /** A Watcher for the terminal. */
 export function watchRun(totalSteps: number, doneSteps: number): Watcher & { stop(): void } {

@@ -32,3 +32,12 @@ export function oneLine(text: string, most: number): string {
   const isWhole = characters.length <= most && text.length <= most * 8;
   return isWhole ? characters.join("") : `${characters.slice(0, most - 1).join("")}…`;
 }
+
+/** `75000` -> `1 min 15 s`. */
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 && minutes < 10 ? `${minutes} min ${seconds % 60} s` : `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

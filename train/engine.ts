@@ -36,6 +36,8 @@ export interface EngineState {
 }
 
 export interface Engine {
+  /** Milliseconds that `accumulate` has spent on uploads so far, if it tells. */
+  readonly uploadMs?: number;
   /** Of one micro-batch. */
   readonly capacity: { tokens: number; segments: number; battles: number };
   /** Forward and backward of one micro-batch; gradients add up until `update`. Enqueues, does not wait.

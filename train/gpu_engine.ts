@@ -75,6 +75,7 @@ export class GpuEngine implements Engine {
   #unread: { step: number; tokens: number; battles: number }[] = [];
   #current: { step: number; tokens: number; battles: number } | undefined;
   #inFlight: Promise<void>[] = [];
+  #uploadMs = 0;
 
   constructor(options: GpuEngineOptions, parameters: Parameters, loaded: LoadedJudge) {
     this.#options = options;
@@ -117,11 +118,17 @@ export class GpuEngine implements Engine {
     gpu.check();
   }
 
+  get uploadMs(): number {
+    return this.#uploadMs;
+  }
+
   accumulate(batch: PackedBatch, { step, stepWeight }: { step: number; stepWeight: number }): void {
     const { gpu, seed } = this.#options;
     this.#checkFits(batch);
     if (this.#current?.step !== step) this.#begin(step);
+    const began = performance.now();
     const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step });
+    this.#uploadMs += performance.now() - began;
     this.#training ??= this.#recordTraining();
     this.#training.run({ ...noStep, ...counts, slot: step % RING, inverseWeight: 1 / stepWeight });
     this.#current!.tokens += batch.tokens;

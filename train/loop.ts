@@ -5,6 +5,7 @@ import { type Checkpoint, type Progress, startOfRun, writeCheckpoint } from "./c
 import type { Engine, StepRecord } from "./engine.ts";
 import type { MetricsRow, RunFolder } from "./run_folder.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
+import { TimeSpent } from "./time_spent.ts";
 
 /** The battles to train on, already planned: the same epoch always gives the same steps. */
 export interface TrainingData {
@@ -64,6 +65,8 @@ export interface LoopOptions {
   watcher?: Watcher;
   /** Aborted by Ctrl-C: the run ends with a checkpoint. */
   stop?: AbortSignal;
+  /** Notes where the time goes; written to the folder with each checkpoint. @default {one of its own} */
+  spent?: TimeSpent;
 }
 
 export interface LoopResult {
@@ -91,6 +94,7 @@ class Loop {
   readonly #options: LoopOptions;
   readonly #progress: Progress;
   readonly #totalSteps: number;
+  readonly #spent: TimeSpent;
   #best?: Float32Array<ArrayBuffer>;
   #bestResult?: ValidationResult;
   #epoch = -1;
@@ -105,6 +109,7 @@ class Loop {
     this.#progress = options.checkpoint ? { ...options.checkpoint.progress } : startOfRun();
     this.#best = options.checkpoint?.best;
     this.#totalSteps = totalSteps(options.settings, options.data.stepsPerEpoch);
+    this.#spent = options.spent ?? new TimeSpent();
   }
 
   async run(): Promise<LoopResult> {
@@ -116,10 +121,12 @@ class Loop {
     }
     this.#windowStart = performance.now();
     while (true) {
-      if (this.#validationIsDue() && !stop?.aborted) await this.#validate();
+      if (this.#validationIsDue() && !stop?.aborted) await this.#spent.within("validate", () => this.#validate());
       const outOfPatience = settings.patience !== undefined && progress.worseValidations >= settings.patience;
       const finished = progress.step >= this.#totalSteps || outOfPatience;
-      if (finished || stop?.aborted || this.#checkpointIsDue()) await this.#save();
+      if (finished || stop?.aborted || this.#checkpointIsDue()) {
+        await this.#spent.within("checkpoint", () => this.#save());
+      }
       if (stop?.aborted && !finished) return this.#result("stopped");
       if (finished) {
         await this.#restoreBest();
@@ -135,13 +142,20 @@ class Loop {
     const { engine, data } = this.#options;
     const at = this.#progress.step;
     const epoch = Math.floor(at / data.stepsPerEpoch);
-    if (epoch !== this.#epoch) [this.#epoch, this.#plan] = [epoch, data.planEpoch(epoch)];
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#plan = await this.#spent.within("pack", () => data.planEpoch(epoch));
+    }
     const step = at + 1;
-    const batches = this.#plan[at % data.stepsPerEpoch]();
+    const batches = await this.#spent.within("pack", () => this.#plan[at % data.stepsPerEpoch]());
     const stepWeight = batches.reduce((sum, { weights }) => sum + weights.reduce((a, b) => a + b, 0), 0);
-    await engine.waitUntilInFlight?.(inFlightSteps);
-    for (const batch of batches) engine.accumulate(batch, { step, stepWeight });
-    engine.update({ step, lr: this.#rate(step) });
+    await this.#spent.within("wait", () => engine.waitUntilInFlight?.(inFlightSteps));
+    const uploaded = engine.uploadMs ?? 0;
+    await this.#spent.within("encode", () => {
+      for (const batch of batches) engine.accumulate(batch, { step, stepWeight });
+      engine.update({ step, lr: this.#rate(step) });
+    });
+    this.#spent.move((engine.uploadMs ?? 0) - uploaded, "encode", "upload");
     this.#progress.step = step;
   }
 
@@ -163,7 +177,7 @@ class Loop {
   /** Reads the losses of the steps since the last reading, writes and tells them. */
   async #readSteps(): Promise<void> {
     const { engine, folder, watcher, data } = this.#options;
-    const records = await engine.readSteps();
+    const records = await this.#spent.within("wait", () => engine.readSteps());
     if (records.length === 0) return;
     const ms = (performance.now() - this.#windowStart) / records.length;
     this.#windowStart = performance.now();
@@ -260,6 +274,7 @@ class Loop {
     });
     this.#lastSaved = progress;
     this.#savedAt = performance.now();
+    await folder.appendTimes(this.#spent.take());
     watcher?.onCheckpoint?.(this.#progress.step);
     this.#windowStart = performance.now();
   }

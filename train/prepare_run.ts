@@ -18,6 +18,7 @@ import { type ModelFolder, readModelFolder } from "./model_folder.ts";
 import { predictAll } from "./predict.ts";
 import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
+import { TimeSpent } from "./time_spent.ts";
 import { resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
 
 export interface PrepareOptions {
@@ -49,6 +50,7 @@ export interface PreparedRun {
 /** @throws {UsageError} @throws {InputError} with what is wrong; then nothing has been written */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
   const { flags: asked, given, findModel, onNotice } = options;
+  const began = performance.now();
   if (asked.resume && asked.out === undefined) throw new UsageError("Cannot resume without --out: name the run folder");
   const out = asked.out ?? `runs/${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`;
   const runFolder = await openRunFolder(out, asked);
@@ -99,16 +101,22 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     doneSteps: checkpoint?.progress.step ?? 0,
     run: async (watching) => {
       await runFolder.begin({ ...record }, checkpoint?.progress ?? startOfRun());
+      const spent = new TimeSpent();
+      spent.add(performance.now() - began, "prepare");
       try {
-        const options = { engine: created.engine, data: feed, settings, folder: runFolder, checkpoint, ...watching };
+        const engine = created.engine;
+        const options = { engine, data: feed, settings, folder: runFolder, checkpoint, spent, ...watching };
         const validate = data.valid.length > 0 ? validation(data.valid, created.engine.capacity) : undefined;
         const result = await runLoop({ ...options, validate });
         if (result.outcome !== "stopped") {
-          await writeModel({ out, model, lora, settings, created });
-          if (settings.folds !== undefined) await writeOutOfFold(out, data.valid, created);
+          await spent.within("export", async () => {
+            await writeModel({ out, model, lora, settings, created });
+            if (settings.folds !== undefined) await writeOutOfFold(out, data.valid, created);
+          });
         }
         return result;
       } finally {
+        await runFolder.appendTimes(spent.take());
         runFolder.close();
       }
     },
@@ -144,6 +152,7 @@ function recordOf(settings: TrainSettings, data: RunData, { engine, adapter, sch
     ...(data.validRecord && { valid: data.validRecord }),
     ...(data.extraRecord && { extra: data.extraRecord }),
     parameters,
+    memory: engine.bytes,
   };
 }
 

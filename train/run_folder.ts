@@ -10,12 +10,16 @@ export type MetricsRow = { step: number } & Record<string, number>;
 /** The predictions for a run's own fold. */
 export const outOfFoldName = "out_of_fold.csv";
 
+/** The page that shows how a run went. */
+export const reportName = "report.html";
+
 /** What a run leaves in its folder; --force removes these and nothing else. */
 const ownNames = [
   "run.json",
   "metrics.jsonl",
+  "times.jsonl",
   "checkpoint",
-  "report.html",
+  reportName,
   "config.json",
   "model.safetensors",
   "head.safetensors",
@@ -44,6 +48,11 @@ export class RunFolder {
   async appendMetrics(rows: MetricsRow[]): Promise<void> {
     const text = rows.map((row) => JSON.stringify(row) + "\n").join("");
     await writeFully(this.#metrics!, new TextEncoder().encode(text));
+  }
+
+  /** Milliseconds of each phase since the last time; a run that is stopped and resumed spends the time of both. */
+  async appendTimes(times: Record<string, number>): Promise<void> {
+    await Deno.writeTextFile(join(this.path, "times.jsonl"), JSON.stringify(times) + "\n", { append: true });
   }
 
   /** Before a checkpoint is published, its metrics are on disk. */

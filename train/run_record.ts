@@ -29,6 +29,8 @@ export interface RunRecord {
   extra?: DataRecord;
   /** Numbers. */
   parameters: { trained: number; frozen: number };
+  /** Bytes of the adapter: parameters, gradients, moments, activations. */
+  memory: number;
 }
 
 export const versions = { tiebreak: project.version, deno: Deno.version.deno };

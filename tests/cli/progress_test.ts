@@ -1,6 +1,7 @@
 // Progress where there is no terminal: few lines, plain ones.
 import assert from "node:assert/strict";
-import { duration, grouped, startProgress } from "../../cli/progress.ts";
+import { grouped, startProgress } from "../../cli/progress.ts";
+import { duration } from "../../report/format.ts";
 
 Deno.test("startProgress() without a terminal prints few plain lines, the first and the last among them", () => {
   const lines: string[] = [];

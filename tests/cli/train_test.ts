@@ -53,7 +53,7 @@ Deno.test("train, evaluate and submit: a run folder that predicts, twice the sam
     assert.match(err, /^adapter +\S/);
     assert.match(out, /^validation, 20 battles .*\nconstant prior .*\nlength only .*\nbag of words .*\nthis model /);
     assert.match(out, /\nThe model closes -?\d+ % of the gap from the constant prior to the truth \(.*\)\n$/);
-    const files = ["config.json", "head.safetensors", "metrics.jsonl", "model.safetensors", "run.json"];
+    const files = ["config.json", "head.safetensors", "metrics.jsonl", "model.safetensors", "report.html", "run.json"];
     for (const name of [...files, "tokenizer.json"]) assert.ok(names(`${folder}/runs/a`).includes(name), name);
     assert.deepEqual(metrics(`${folder}/runs/a`).map(({ step }) => step), [1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 9]);
     const run = JSON.parse(Deno.readTextFileSync(`${folder}/runs/a/run.json`));
@@ -103,6 +103,7 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
     const stopped = await stopAt(folder, [...short, "--out", "runs/c"], 3, "SIGINT");
     assert.equal(stopped.code, 1, stopped.err);
     assert.match(stopped.err, /Stopped after step \d of 9: go on with deno task train --out runs\/c --resume\n$/);
+    assert.match(Deno.readTextFileSync(`${folder}/runs/c/report.html`), /Where the time went/);
     const wrong: [string[], RegExp][] = [
       [[...short, "--out", "runs/c"], /holds run\.json already: add --resume .* --force/],
       [["train", "--out", "runs/c", "--resume", "--lr", "1"], /with --lr 1: its run\.json says 0\.00005/],

@@ -6,9 +6,13 @@ import { readBattles } from "../../data/battles.ts";
 import { type Prediction, writeSubmission } from "../../data/predictions.ts";
 import { Random } from "../../data/random.ts";
 import { writeLines } from "../../data/text_file.ts";
+import { compareRuns, comparisonReport } from "../../report/run/comparison.ts";
+import { readRunFolder } from "../../report/run/read_run.ts";
+import { runReport } from "../../report/run/run_report.ts";
 import { inFolder, task } from "../cli/command_line.ts";
 import { root } from "../imports.ts";
 import { findChromium, type Seen } from "./browser.ts";
+import { writeRun } from "./hand_made_run.ts";
 import { largeRows } from "./large_battles.ts";
 
 const missing = findChromium() === undefined;
@@ -127,5 +131,55 @@ Deno.test({
       const { marks, clashes, complaints } = await see(`${folder}/report.html`);
       assert.deepEqual([marks["scores dot"], marks["outcomes cell"]], [4, 9]);
       assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] });
+    }),
+});
+
+Deno.test({
+  name: "a run's report draws every plot in a browser, of 3,000 steps and of one",
+  ignore: missing,
+  fn: () =>
+    inFolder(async (folder) => {
+      const validations = Array.from({ length: 20 }, (_, at) => 150 * (at + 1));
+      const cases = [
+        { name: "long", made: { steps: 3000, validations }, loss: 620, norms: 600 },
+        { name: "short", made: { steps: 1, validations: [1] }, loss: 2, norms: 1 },
+      ];
+      for (const { name, made, loss, norms } of cases) {
+        writeRun(`${folder}/${name}`, made);
+        const report = `${folder}/${name}.html`;
+        await Deno.writeTextFile(report, runReport(await readRunFolder(`${folder}/${name}`)));
+        const { marks, clashes, complaints } = await see(report);
+        assert.equal(marks["loss dot"], loss, name);
+        assert.equal(marks["loss line"], 2, name);
+        assert.equal(marks["learning-rate-and-gradients line"], 1, name);
+        assert.ok(marks["learning-rate-and-gradients dot"] >= norms, name);
+        assert.equal(marks["throughput line"], 1, name);
+        assert.equal(marks["where-the-time-went bar"], 6, name);
+        assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] }, name);
+        const phone = await see(report, 390);
+        assert.ok(!phone.clashes.includes("the page is wider than its window"), name);
+      }
+    }),
+});
+
+Deno.test({
+  name: "a comparison draws every plot in a browser, of two runs and of twelve with long names",
+  ignore: missing,
+  fn: () =>
+    inFolder(async (folder) => {
+      for (const count of [2, 12]) {
+        const paths = Array.from({ length: count }, (_, at) => `${folder}/${count}/run-of-a-long-name-with-seed-${at}`);
+        paths.forEach((path, at) =>
+          writeRun(path, { steps: 40, validations: [20, 40], flags: { seed: at, lr: 1e-5 * (at + 1) } })
+        );
+        const report = `${folder}/${count}.html`;
+        await Deno.writeTextFile(report, comparisonReport(compareRuns(await Promise.all(paths.map(readRunFolder)))));
+        const { marks, clashes, complaints } = await see(report);
+        const found = ["validation line", "validation dot", "training-loss line", "throughput bar"].map((key) =>
+          marks[key]
+        );
+        assert.deepEqual(found, [count, 2 * count, count, count]);
+        assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] });
+      }
     }),
 });
