@@ -6,6 +6,9 @@ import { elementBytes, type Tensor } from "./tensor.ts";
 /** Values of one copy: WebGPU stages as much again. */
 const UPLOAD = 2 ** 24;
 
+/** Values worth a submit of their own, some 0.2 ms: those of weights, not those of a micro-batch. */
+const FLUSH = 2 ** 18;
+
 /** Writes `data` into the tensor, rounded to its type, from element `first` on; the rest keeps what it holds. */
 export function upload(
   gpu: Gpu,

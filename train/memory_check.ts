@@ -23,11 +23,13 @@ export function checkMemory(gpu: Gpu, options: MemoryCheckOptions): void {
   const limit = limitOf(gpu, options.memoryLimit);
   const used = attempt(gpu, options);
   if (typeof used === "number" && (!limit || used <= limit.bytes)) return;
-  const fits = changes(options).map((change) => ({ ...change, bytes: attempt(gpu, { ...options, ...change.options }) }))
-    .find(({ bytes }) => typeof bytes === "number" && (!limit || bytes <= limit.bytes));
-  const advice = fits
-    ? `use ${fits.flags} (${gigabytes(fits.bytes as number)})`
-    : "no flag makes it fit: use a smaller model";
+  let advice = "no flag makes it fit: use a smaller model";
+  for (const change of changes(gpu, options)) {
+    const bytes = attempt(gpu, { ...options, ...change.options });
+    if (typeof bytes === "string" || (limit && bytes > limit.bytes)) continue;
+    advice = `use ${change.flags} (${gigabytes(bytes)})`;
+    break;
+  }
   if (typeof used === "string") throw new UsageError(`${used.replace(/: [^:]*$/, "")}: ${advice}`);
   throw new UsageError(`Cannot train with ${gigabytes(used)} of memory: ${limit!.says}: ${advice}`);
 }
@@ -54,8 +56,8 @@ function limitOf(gpu: Gpu, asked: number | undefined): { bytes: number; says: st
 }
 
 /** From the least loss to the largest. */
-function changes(options: MemoryCheckOptions): Change[] {
-  const { capacity, pairing, maxTokens, checkpointLayers, method } = options;
+function changes(gpu: Gpu, options: MemoryCheckOptions): Change[] {
+  const { capacity, pairing, maxTokens, checkpointLayers, method, precision } = options;
   const sequences = pairing === "siamese" ? 2 : 1, all: Change[] = [];
   const layers: Change = checkpointLayers
     ? { flags: "", options: {} }
@@ -67,6 +69,9 @@ function changes(options: MemoryCheckOptions): Change[] {
   for (const length of [maxTokens, Math.ceil(maxTokens / 2), Math.ceil(maxTokens / 4)]) {
     const tokens = sequences * length, shorter = length < maxTokens ? `--max-tokens ${length} ` : "";
     if (tokens < capacity.tokens) add({ flags: `${shorter}--batch-tokens ${tokens}`, options: tokensOf(tokens) });
+  }
+  if (precision !== "f16" && gpu.report.features.includes("shader-f16")) {
+    add({ flags: "--precision f16", options: { precision: "f16" } });
   }
   const choices = trainFlags.method.choices ?? [];
   for (const cheaper of ["lora", "qlora", "head"] as const) {
