@@ -66,7 +66,7 @@ figcaption { color: #43525e; font-size: 14.5px; margin-top: 8px; max-width: 70ch
 table { border-collapse: collapse; font-size: 14px; width: 100%; }
 th { text-align: left; border-bottom: 1px solid #b9c4cd; padding: 4px 14px 4px 0; font-weight: 600; }
 td { border-bottom: 1px solid #edf1f4; padding: 4px 14px 4px 0; vertical-align: top; overflow-wrap: anywhere; white-space: pre-line; }
-td:first-child { min-width: 8em; }
+td:first-child { min-width: 9.5em; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 footer { color: #6b7984; font-size: 13px; }
 @media (max-width: 600px) { section { padding: 16px; } }

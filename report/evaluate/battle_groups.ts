@@ -107,6 +107,12 @@ export class BattleGroupCounter {
     return this.#promptSizes.length;
   }
 
+  /** Battles whose prompt was trained on; undefined where nothing is known of the training part. */
+  get seen(): number | undefined {
+    if (!this.isTrained) return undefined;
+    return this.#seen.rows().find(({ name }) => name === seenNames[0])?.battles ?? 0;
+  }
+
   finish(): BattleGroups {
     const chatbots = this.#chatbots.rows(), pairs = this.#pairs.rows();
     const kinds = (found: [string, GroupRow[]][]) => found.map(([title, rows]) => ({ title, rows }));

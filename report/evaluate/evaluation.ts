@@ -45,6 +45,8 @@ export interface Evaluation {
   rows: ScoreRow[];
   /** Where the baselines learned, and from how many battles. */
   training?: { name: string; battles: number };
+  /** Battles whose prompt is in the training part, where that is known. */
+  seen?: number;
   /** Log loss without the model's calibration. */
   uncalibrated?: number;
   reliability: { likeliest: ReliabilityBin[]; outcomes: ReliabilityBin[][] };
@@ -129,7 +131,7 @@ export async function evaluate(source: BattleSource, input: EvaluateInput): Prom
     battles: labels.length,
     prompts: groups.prompts,
     rows,
-    ...(training && { training }),
+    ...(training && { training, seen: groups.seen }),
     ...(uncalibrated && { uncalibrated: logLoss(uncalibrated, labels) }),
     reliability: {
       likeliest: reliability(p, labels, { bins: 10 }),

@@ -177,15 +177,17 @@ export function swapSection(evaluation: Evaluation): Section {
 
 const signedPercent = (share: number) => `${share < 0 ? "−" : "+"}${(100 * Math.abs(share)).toFixed(2)} points`;
 
+const empty = "(empty)";
+
 export function hardestSection({ hardest, groups }: Evaluation): Section {
   const header = ["battle", "prompt", "answer A", "answer B"];
   const rows = hardest.map(({ id, row, loss, label, probabilities, chatbots, prompt, answers }) => [
     // Lines that do not wrap.
-    `${id} (row ${row})\nloss ${loss.toFixed(2)}\n${outcomeNames[label]}\nsaid ${
+    `${id}\nrow ${row}\nloss ${loss.toFixed(2)}\n${outcomeNames[label]}\nsaid ${
       probabilities.map((p) => Math.round(100 * p)).join(", ")
     } %`.replaceAll(" ", "\u00a0"),
-    prompt,
-    ...answers.map((answer, side) => groups.chatbots ? `${chatbots[side]}:\n${answer}` : answer),
+    prompt || empty,
+    ...answers.map((answer, side) => (groups.chatbots ? `${chatbots[side]}:\n` : "") + (answer || empty)),
   ]);
   return {
     title: "Hardest battles",

@@ -10,6 +10,7 @@ import {
   outcomeSection,
   range,
   scoreSection,
+  seenWords,
   signed,
   tiles,
   verdict,
@@ -36,6 +37,7 @@ export function evaluationReport(evaluation: Evaluation): string {
 /** The report in lines of text. @param shown hardest battles */
 export function summaryLines(evaluation: Evaluation, shown: number): string[] {
   const { rows: [model, ...others], battles, uncalibrated, swap } = evaluation;
+  const seen = seenWords(evaluation);
   const row = (name: string, words: string) => `${name.padEnd(18)} ${words}`;
   const blocks = [
     [
@@ -48,7 +50,7 @@ export function summaryLines(evaluation: Evaluation, shown: number): string[] {
       ...(swap ? [row("exchanging A and B", swapWords(swap))] : []),
     ],
     outcomeLines(evaluation),
-    others.length > 0 ? scoreLines(evaluation) : [],
+    others.length > 0 ? [...scoreLines(evaluation), ...(seen ? [seen] : [])] : [],
     groupLines(evaluation),
     shown > 0 ? hardestLines(evaluation, shown) : [],
   ];

@@ -18,6 +18,14 @@ export function verdict({ low, high }: MeanInterval): string {
   return low > 0 ? "worse" : high < 0 ? "better" : "not clear";
 }
 
+/** Battles that were not new to what learned from the training part; undefined if all were. */
+export function seenWords({ seen = 0, battles }: Evaluation): string | undefined {
+  if (seen === 0) return undefined;
+  return `${whole(seen)} of the ${plural(battles, "battle")} ${
+    seen === 1 ? "has a prompt" : "have prompts"
+  } of the training part: what learned from it is flattered there.`;
+}
+
 export function scoreSection(evaluation: Evaluation): Section {
   const { rows, battles, prompts, rounds, training } = evaluation;
   const known = rows[0].expectedLogLoss !== undefined;
@@ -55,6 +63,7 @@ export function scoreSection(evaluation: Evaluation): Section {
   const learned = training
     ? ` The baselines learned from the training part: ${plural(training.battles, "battle")} of ${training.name}.`
     : " No training part is known, so there are no baselines; name one with --train.";
+  const seen = seenWords(evaluation);
   const uncalibrated = evaluation.uncalibrated === undefined ? "" : (
     ` Without its calibration the model scores ${losses(evaluation.uncalibrated)}.`
   );
@@ -71,6 +80,7 @@ export function scoreSection(evaluation: Evaluation): Section {
           } bootstrap samples of the prompts.` +
           learned + uncalibrated,
       ),
+      ...(seen ? [paragraph(seen)] : []),
       table(header, cells),
       ...(differences.length > 0
         ? [

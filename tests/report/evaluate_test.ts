@@ -179,6 +179,9 @@ Deno.test("evaluate() groups battles by length, prompt, signs of the answers and
     1e-12,
     "ECE",
   );
+  const flattered = "1 of the 4 battles has a prompt of the training part: what learned from it is flattered there.";
+  assert.ok(summaryLines(found, 0).includes(flattered));
+  assert.ok(evaluationReport(found).includes(flattered));
   const { difference, logLoss } = found.rows[1];
   close(difference!.mean, logLoss.mean - found.rows[0].logLoss.mean, 1e-12, "difference");
 });
