@@ -33,7 +33,8 @@ export async function run(args: string[]): Promise<void> {
   const folder = await findModel({ model: named, offline: false });
   const { config, adapter, base, tokenizerFolder, template } = await readModelFolder(folder);
   if (!adapter) throw new InputError(`Cannot merge ${folder}: it holds no adapters: name a run with --method lora`);
-  const entry = config.tiebreak ?? {
+  // What is merged are floats, whatever the adapters were trained on.
+  const entry = config.tiebreak ? { ...config.tiebreak, quant: undefined } : {
     pairing: "joint" as const,
     template: template.name,
     max_tokens: resolveMaxTokens(undefined, config, "joint", undefined),

@@ -44,6 +44,9 @@ Deno.test("train --method qlora, then evaluate, submit and train on, always on t
     const refused = await task(["submit", "--data", "test.csv", "--model", "b", "--no-tune", "--force"], folder);
     assert.deepEqual([refused.code, /quant is "fp4"/.test(refused.err)], [2, true], refused.err);
 
+    await run("merge", "a", "--out", "merged");
+    assert.equal("quant" in json("merged/config.json").tiebreak, false);
+
     // Trained on, in the same form unless told otherwise: the same adapters at first.
     await run(...short, ..."--model a --steps 1 --warmup 1 --out on".split(" "));
     assert.deepEqual([json("on/run.json").settings.method, json("on/run.json").settings.quant], ["qlora", "nf4"]);
