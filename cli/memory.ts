@@ -13,7 +13,7 @@ import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
 import { loraOf, resolveLora } from "../train/lora_settings.ts";
-import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
+import { baseForm, resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { grouped } from "./progress.ts";
 
@@ -80,7 +80,7 @@ export async function run(args: string[]): Promise<void> {
       });
       const asked = {
         lora,
-        quant: each === "qlora" ? settings.quant ?? "nf4" : undefined,
+        quant: each === "qlora" ? settings.quant ?? "nf4" : baseForm({ method: each, precision: settings.precision }),
         ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
         precision: settings.precision,

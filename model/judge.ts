@@ -6,7 +6,6 @@
 //   joint    one sequence of prompt, A and B: exactly the architecture's …ForSequenceClassification
 import { type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "../kernels/adapters.ts";
-import { type QuantForm } from "../kernels/quantiser.ts";
 import { concatHead } from "../kernels/concat_head.ts";
 import { pool } from "../kernels/pool.ts";
 import { swapHead } from "../kernels/swap_head.ts";
@@ -15,7 +14,7 @@ import { type FamilyConfig } from "./architecture.ts";
 import { type DropoutRates, DropoutSites } from "./dropout_sites.ts";
 import { type ModelInputs } from "./inputs.ts";
 import { adapterParameters, judgeAdapters, type Lora } from "./lora.ts";
-import { type Parameters, type ParameterSpec } from "./parameters.ts";
+import { type BaseForm, type Parameters, type ParameterSpec } from "./parameters.ts";
 import { quantiseFrozen } from "./quantised_parameters.ts";
 import { architectureOf } from "./registry.ts";
 import { type Pairing, type SiameseHead } from "./tiebreak_entry.ts";
@@ -30,8 +29,8 @@ export interface JudgeShape {
   lora?: Lora;
   /** Trains only so many of the backbone's top layers. @default all */
   trainLayers?: number;
-  /** The form in which the backbone's frozen dense weights are held. @default floats */
-  quant?: QuantForm;
+  /** The form in which the backbone's frozen dense weights are held. @default floats of 32 bits */
+  quant?: BaseForm;
 }
 
 /** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted; `lora` too, but trains adapters

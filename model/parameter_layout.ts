@@ -5,19 +5,21 @@ import { type ParameterSpec } from "./parameters.ts";
 
 export interface Place {
   spec: ParameterSpec;
-  /** In floats. */
+  /** In values. */
   offset: number;
 }
 
-/** Floats at whose multiples tensors begin: 256 bytes. */
+/** Values at whose multiples tensors begin: 256 bytes of f32. */
 export const ALIGN = 64;
+/** And of f16. */
+const HALF_ALIGN = 128;
 
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-function alignUp(floats: number): number {
-  return Math.ceil(floats / ALIGN) * ALIGN;
+function alignUp(values: number, align = ALIGN): number {
+  return Math.ceil(values / align) * align;
 }
 
 /** The places of each fuse name, in order. */
@@ -32,10 +34,10 @@ export function groupFused(places: readonly Place[]): Map<string, Place[]> {
 /** Offsets in the order given, from `start` on; aligned but inside a fused group. @throws {ShapeError} past one buffer */
 export function layOut(gpu: Gpu, specs: readonly ParameterSpec[], start: number): { places: Place[]; end: number } {
   const { maxBufferSize } = gpu.limits;
-  const places: Place[] = [];
+  const places: Place[] = [], align = specs.some(({ quant }) => quant === "f16") ? HALF_ALIGN : ALIGN;
   let end = start;
   specs.forEach((spec, i) => {
-    if (!spec.fuse || specs[i - 1]?.fuse !== spec.fuse) end = alignUp(end);
+    if (!spec.fuse || specs[i - 1]?.fuse !== spec.fuse) end = alignUp(end, align);
     const bytes = sizeOf(spec.shape) * 4;
     if (end * 4 + bytes > maxBufferSize) {
       throw new ShapeError(
@@ -48,7 +50,7 @@ export function layOut(gpu: Gpu, specs: readonly ParameterSpec[], start: number)
     places.push({ spec, offset: end });
     end += sizeOf(spec.shape);
   });
-  return { places, end: alignUp(end) };
+  return { places, end: alignUp(end, align) };
 }
 
 /** Consecutive specs, as many together as fit one buffer; what is fused stays together. */

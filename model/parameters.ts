@@ -1,9 +1,9 @@
 // Parameters of a model in flat buffers: trainable ones in one, decayed first, frozen ones in others. Zeroing, the
 // gradient norm, clipping and AdamW are then a few dispatches, whatever the number of tensors.
-import { ShapeError } from "../errors.ts";
+import { InputError, ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
-import { Tensor } from "../gpu/tensor.ts";
+import { type DType, elementBytes, Tensor } from "../gpu/tensor.ts";
 import { readTensors, upload } from "../gpu/transfer.ts";
 import { QuantisedTensor } from "../kernels/quantised.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
@@ -26,8 +26,11 @@ export interface ParameterSpec {
    */
   fuse?: string;
   /** The form in which a frozen dense weight is held. Absent: floats. */
-  quant?: QuantForm;
+  quant?: BaseForm;
 }
+
+/** In bits of their own, or in floats of 16 bits. */
+export type BaseForm = QuantForm | "f16";
 
 /** Trainable parameters with their gradients and moments, each flat; lengths are multiples of 64 floats (256 bytes). */
 export interface FlatState {
@@ -68,15 +71,22 @@ export class Parameters {
       secondMoments: flat("second moments"),
       decayedLength: decayed.end,
     };
-    const frozen = splitByBuffer(gpu, specs.filter((s) => !s.trainable && !s.quant)).map((some) =>
-      layOut(gpu, some, 0)
-    );
-    this.#frozen = frozen.map(({ end }) => ownedTensor(gpu, [Math.max(ALIGN, end)], { label: "frozen parameters" }));
     this.#view([...decayed.places, ...undecayed.places], this.flat.parameters, this.flat.gradients);
-    frozen.forEach(({ places }, i) => this.#view(places, this.#frozen[i]));
-    this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant));
+    const floats = specs.filter((s) => !s.trainable && !s.quant), halves = specs.filter((s) => s.quant === "f16");
+    this.#frozen = [...this.#placeFrozen(floats, "f32"), ...this.#placeFrozen(halves, "f16")];
+    this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant && s.quant !== "f16"));
     for (const [name, tensor] of this.#quantised.tensors) this.#tensors.set(name, tensor);
     for (const [name, prefixes] of this.#quantised.fused) this.#fused.set(name, prefixes);
+  }
+
+  #placeFrozen(specs: readonly ParameterSpec[], dtype: DType): Tensor[] {
+    if (specs.length === 0) return [];
+    return splitByBuffer(this.#gpu, specs).map((some) => {
+      const { places, end } = layOut(this.#gpu, some, 0);
+      const flat = ownedTensor(this.#gpu, [end], { label: "frozen parameters", dtype });
+      this.#view(places, flat);
+      return flat;
+    });
   }
 
   /** @throws {ShapeError} if the model has no such parameter */
@@ -121,10 +131,10 @@ export class Parameters {
       throw new ShapeError(`Cannot write ${data.length} values to "${name}" of shape [${tensor.shape}]`);
     }
     if (tensor instanceof QuantisedTensor) this.#quantised.write(name, data);
-    else upload(this.#gpu, tensor, data);
+    else upload(this.#gpu, tensor, tensor.dtype === "f16" ? checkHalf(name, data) : data);
   }
 
-  /** Every parameter, or those of `specs`, read back, in their order. @throws {ShapeError} if one is quantised */
+  /** Every parameter, or those of `specs`, read back, in their order. @throws {ShapeError} if one is held in another form */
   async read(specs = this.specs): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
     const packed = specs.find(({ quant }) => quant);
     if (packed) throw new ShapeError(`Cannot read "${packed.name}" back: it is held in ${packed.quant}`);
@@ -166,7 +176,11 @@ export class Parameters {
   #view(places: Place[], parameters: Tensor, gradients?: Tensor): void {
     const view = (name: string, { offset }: Place, shape: readonly number[]) => {
       const slice = (flat: Tensor, label: string) =>
-        new Tensor(shape, { label }, { buffer: flat.region!.buffer, offset: offset * 4, size: sizeOf(shape) * 4 });
+        new Tensor(shape, { label, dtype: flat.dtype }, {
+          buffer: flat.region!.buffer,
+          offset: offset * elementBytes(flat.dtype),
+          size: sizeOf(shape) * elementBytes(flat.dtype),
+        });
       const tensor = slice(parameters, name);
       if (gradients) this.gradients.set(tensor, slice(gradients, `d ${name}`));
       return tensor;
@@ -187,6 +201,15 @@ export class Parameters {
       );
     }
   }
+}
+
+/** @throws {InputError} if a value lies beyond f16 */
+function checkHalf(name: string, data: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  const value = data.find((value) => !(Math.abs(value) < 65520));
+  if (value === undefined) return data;
+  throw new InputError(
+    `Cannot hold "${name}" in f16: it holds ${value}, the largest is 65504: leave --precision f16 out`,
+  );
 }
 
 function count(specs: readonly ParameterSpec[]): number {

@@ -6,12 +6,13 @@ import { allocateQuantised, QuantisedTensor, writeQuantised } from "../kernels/q
 import { isQuantisable } from "../kernels/quantised_layout.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
 import { linearModules } from "./lora.ts";
-import { type ParameterSpec } from "./parameters.ts";
+import { type BaseForm, type ParameterSpec } from "./parameters.ts";
 
-/** The specs with the form for each weight that is frozen, dense and quantisable; of those fused to one matrix all or none. */
-export function quantiseFrozen(backbone: readonly ParameterSpec[], quant: QuantForm): ParameterSpec[] {
+/** The specs with the form for each weight that is frozen, dense and fit for it; of those fused to one matrix all or none. */
+export function quantiseFrozen(backbone: readonly ParameterSpec[], quant: BaseForm): ParameterSpec[] {
   const dense = new Set(linearModules(backbone).map((module) => `${module}.weight`));
-  const fits = (spec: ParameterSpec) => !spec.trainable && dense.has(spec.name) && isQuantisable(spec.shape);
+  const fits = (spec: ParameterSpec) =>
+    !spec.trainable && dense.has(spec.name) && (quant === "f16" || isQuantisable(spec.shape));
   const stays = new Set(backbone.filter((spec) => spec.fuse && !fits(spec)).map(({ fuse }) => fuse));
   return backbone.map((spec) => fits(spec) && !stays.has(spec.fuse) ? { ...spec, quant } : spec);
 }
@@ -30,7 +31,7 @@ export class QuantisedParameters {
       const parts = [specs[i++]];
       while (fuse && specs[i]?.fuse === fuse) parts.push(specs[i++]);
       const rows = parts.map(({ shape }) => shape[0]);
-      const storage = allocateQuantised(gpu, quant!, rows, inputs);
+      const storage = allocateQuantised(gpu, quant as QuantForm, rows, inputs);
       const limit = gpu.limits.maxStorageBufferBindingSize;
       if (storage.codes.bytes > limit) {
         throw new ShapeError(

@@ -1,8 +1,8 @@
 // The `tiebreak` entry of config.json: what a run folder says about itself that Hugging Face's fields cannot.
 import { InputError } from "../errors.ts";
-import { type QuantForm } from "../kernels/quantiser.ts";
 import { type CalibrationEntry, parseCalibration } from "./calibration_entry.ts";
 import { ConfigFields } from "./config_fields.ts";
+import { type BaseForm } from "./parameters.ts";
 import { isObject } from "./json_text.ts";
 
 export type Pairing = "joint" | "siamese";
@@ -17,7 +17,7 @@ export interface TiebreakEntry {
   /** Tokens of one sequence, at most. */
   max_tokens: number;
   /** The form of the base's frozen weights that the run's adapters were trained on, and are used on. Absent: floats. */
-  quant?: QuantForm;
+  quant?: BaseForm;
   /** Set by `calibrate`, applied to every prediction. */
   calibration?: CalibrationEntry;
 }
@@ -41,7 +41,7 @@ export function parseTiebreakEntry(config: ConfigFields): TiebreakEntry | undefi
     }),
     template,
     max_tokens: fields.count("max_tokens", 0),
-    ...(fields.has("quant") && { quant: fields.choice<QuantForm>("quant", "nf4", ["nf4", "int8"]) }),
+    ...(fields.has("quant") && { quant: fields.choice<BaseForm>("quant", "nf4", ["nf4", "int8", "f16"]) }),
     ...(calibration && { calibration }),
   };
 }

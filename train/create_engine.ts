@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
-import { type QuantForm } from "../kernels/quantiser.ts";
+import { type BaseForm } from "../model/parameters.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { type Precision } from "../kernels/tape.ts";
 import { type AdapterConfig } from "../model/adapter_config.ts";
@@ -31,7 +31,7 @@ export interface CreateEngineOptions {
   /** Where they come from, if they are not new; added to the weights where `lora` is absent. */
   adapter?: AdapterConfig;
   /** The form in which the backbone's frozen dense weights are held. @default floats */
-  quant?: QuantForm;
+  quant?: BaseForm;
   /** Trains only so many of the top layers. @default all */
   trainLayers?: number;
   /** Battles of one optimizer step. */
@@ -78,7 +78,7 @@ const adamw = { betas: [0.9, 0.999], eps: 1e-8 } as const;
 export async function createEngine(options: CreateEngineOptions): Promise<CreatedEngine> {
   const gpu = await openGpu();
   try {
-    checkPrecision(gpu, options.precision);
+    checkPrecision(gpu, options.quant === "f16" ? "f16" : options.precision);
     const measured = options.schedules
       ? { schedules: options.schedules }
       : options.tune === false

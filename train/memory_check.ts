@@ -4,7 +4,7 @@ import { type Gpu } from "../gpu/device.ts";
 import { estimateMemory, type EstimateOptions, totalBytes } from "./memory.ts";
 import { trainsAdapters } from "../model/judge.ts";
 import { newLora } from "./lora_settings.ts";
-import { trainFlags } from "./settings.ts";
+import { baseForm, trainFlags } from "./settings.ts";
 
 export interface MemoryCheckOptions extends EstimateOptions {
   /** Tokens of one sequence, at most. */
@@ -71,14 +71,19 @@ function changes(gpu: Gpu, options: MemoryCheckOptions): Change[] {
     if (tokens < capacity.tokens) add({ flags: `${shorter}--batch-tokens ${tokens}`, options: tokensOf(tokens) });
   }
   if (precision !== "f16" && gpu.report.features.includes("shader-f16")) {
-    add({ flags: "--precision f16", options: { precision: "f16" } });
+    add({ flags: "--precision f16", options: { precision: "f16", quant: baseForm({ ...options, precision: "f16" }) } });
   }
   const choices = trainFlags.method.choices ?? [];
   for (const cheaper of ["lora", "qlora", "head"] as const) {
     if (!choices.includes(cheaper) || cheaper === method) continue;
     const methodOptions = { method: cheaper as EstimateOptions["method"] };
     const lora = trainsAdapters(methodOptions.method) ? newLora({}, options) : undefined;
-    const changed = { ...methodOptions, lora, quant: cheaper === "qlora" ? "nf4" as const : undefined };
+    const changed = {
+      ...methodOptions,
+      lora,
+      quant: baseForm({ ...options, method: cheaper, quant: undefined }) ??
+        (cheaper === "qlora" ? "nf4" as const : undefined),
+    };
     add({ flags: `--method ${cheaper}`, options: changed });
     const tokens = sequences * maxTokens;
     if (tokens < capacity.tokens) {

@@ -19,7 +19,7 @@ import { predictAll } from "./predict.ts";
 import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
 import { TimeSpent } from "./time_spent.ts";
-import { resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
+import { baseForm, resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
 
 export interface PrepareOptions {
   flags: TrainFlags;
@@ -70,7 +70,8 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   const checkpoint = earlier && await readCheckpoint(out);
   const { schedules } = earlier ?? {};
   const { config, base, adapter } = model;
-  const created = await createEngine({ ...settings, folder: base, config, adapter, lora, schedules, onNotice });
+  const quant = baseForm(settings);
+  const created = await createEngine({ ...settings, quant, folder: base, config, adapter, lora, schedules, onNotice });
   try {
     await created.engine.record();
   } catch (error) {
@@ -172,14 +173,14 @@ interface Written {
 }
 
 async function writeModel({ out, model, lora, settings, created }: Written): Promise<void> {
-  const { pairing, head, maxTokens } = settings;
+  const { pairing, head, maxTokens } = settings, form = baseForm(settings);
   const { config, adapter } = model;
   const entry = {
     pairing,
     ...(pairing === "siamese" && { head }),
     template: model.template.name,
     max_tokens: maxTokens,
-    ...(settings.quant && { quant: settings.quant }),
+    ...(form && { quant: form }),
   };
   if (!lora) {
     const tensors = await created.engine.readParameters();

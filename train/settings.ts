@@ -1,7 +1,8 @@
 // The settings of a training run: the flag table of `train`, and the defaults that depend on the model.
 import { UsageError } from "../errors.ts";
-import { type QuantForm } from "../kernels/quantiser.ts";
+import { type BaseForm } from "../model/parameters.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
+import { type Precision } from "../kernels/tape.ts";
 import { type Method } from "../model/judge.ts";
 import { type LoraForm } from "../model/lora.ts";
 import { defaultPipSource } from "../model/pip_source.ts";
@@ -135,7 +136,8 @@ export const trainFlags = {
   precision: choice(["f32", "f16"], {
     group: size,
     help:
-      "storage of activations and their gradients while training; f16 takes half of their memory and an adapter with shader-f16",
+      "storage of activations and their gradients while training, and of the weights that LoRA leaves; f16 takes half the memory, " +
+      "and an adapter with shader-f16",
     default: "f32",
   }),
   tune: toggle({
@@ -227,7 +229,7 @@ const sampleRecipe = { lr: 3e-4, epochs: 1 };
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(
   flags: TrainFlags,
-  config: { max_position_embeddings: number; tiebreak?: { quant?: QuantForm } },
+  config: { max_position_embeddings: number; tiebreak?: { quant?: BaseForm } },
   defaultPairing: "siamese" | "joint",
   adapter?: LoraForm,
 ): TrainSettings {
@@ -235,7 +237,7 @@ export function resolveSettings(
   checkFolds(flags);
   const pairing = flags.pairing ?? defaultPairing;
   // Adapters go on in the form of the base that they were trained on.
-  const ownQuant = adapter && config.tiebreak?.quant;
+  const ownForm = adapter && config.tiebreak?.quant, ownQuant = ownForm === "f16" ? undefined : ownForm;
   const method = flags.method ?? (ownQuant ? "qlora" : adapter || defaultPairing === "joint" ? "lora" : "full");
   const isSample = flags.data === undefined;
   if (method === "head" && flags.trainLayers !== undefined) {
@@ -256,6 +258,13 @@ export function resolveSettings(
     lr: flags.lr ?? { head: 1e-3, lora: 2e-4, qlora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
     epochs: flags.epochs ?? (isSample && method === "full" ? sampleRecipe.epochs : 2),
   };
+}
+
+/** The form in which a run holds the weights that its adapters are trained on; floats of 32 bits where undefined. */
+export function baseForm(
+  { method, quant, precision }: { method: Method; quant?: BaseForm; precision?: Precision },
+): BaseForm | undefined {
+  return method === "lora" && precision === "f16" ? "f16" : quant;
 }
 
 function checkFolds({ folds, fold, valid }: TrainFlags): void {

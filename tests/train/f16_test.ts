@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { planningGpu, usualGpu } from "../../gpu/planning.ts";
-import { upload } from "../../gpu/transfer.ts";
+import { readTensor, upload } from "../../gpu/transfer.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { readConfig } from "../../model/config.ts";
 import { judgeParameters } from "../../model/judge.ts";
@@ -13,6 +13,7 @@ import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { checkPrecision } from "../../train/create_engine.ts";
 import { type Golden, loadGolden, norm, packGolden, stepWeight } from "../golden.ts";
 import { compare, halfStep, testGpu } from "../kernels/harness.ts";
+import { adapterGradients, withAdapterEngine } from "./adapter_engine.ts";
 import { checkpointName, openGoldenEngine } from "./golden_engine.ts";
 
 async function openHalf(golden: Golden, scale?: number): Promise<GpuEngine> {
@@ -31,6 +32,15 @@ function runSteps(engine: GpuEngine, golden: Golden, first = 0, last = golden.st
   });
 }
 
+function checkGradients(golden: Golden, gradients: { name: string; data: Float32Array }[], scale: number): void {
+  const squares = gradients.reduce((sum, { name, data }) => {
+    const { values } = golden.gradients.get(name)!;
+    return sum + norm(data.map((g, i) => g / scale - values[i])) ** 2;
+  }, 0);
+  const roundings = Math.sqrt(squares) / golden.totalNorm / halfStep;
+  assert.ok(roundings < 5, `the gradients are ${roundings.toFixed(1)} roundings off`);
+}
+
 // Measured: gradients of all together 0.6 to 2.4 roundings off, losses 0.0003 to 0.0016 (llvmpipe, Mesa 22.3.6, 2026-11-24).
 // A loss scale that is not divided out, or a gradient that vanishes, is off by far more.
 for (const name of ["bert_odd", "bert_long", "encoder_modernbert_mean", "decoder_gemma2", "decoder_qwen3"]) {
@@ -39,14 +49,11 @@ for (const name of ["bert_odd", "bert_long", "encoder_modernbert_mean", "decoder
     for (const indices of golden.steps[0].microBatches) {
       engine.accumulate(packGolden(golden, indices), { step: 1, stepWeight: stepWeight(golden, 0) });
     }
-    let squares = 0;
-    for (const { name: ours } of engine.parameters.specs) {
-      const { values } = golden.gradients.get(checkpointName(golden, ours))!;
-      const found = await engine.parameters.readGradient(ours);
-      squares += norm(found.map((g, i) => g / scale - values[i])) ** 2;
-    }
-    const roundings = Math.sqrt(squares) / golden.totalNorm / halfStep;
-    assert.ok(roundings < 5, `the gradients are ${roundings.toFixed(1)} roundings off`);
+    const gradients = engine.parameters.specs.map(async ({ name: ours }) => ({
+      name: checkpointName(golden, ours),
+      data: await engine.parameters.readGradient(ours),
+    }));
+    checkGradients(golden, await Promise.all(gradients), scale);
     engine.update({ step: 1, lr: golden.steps[0].lr });
     runSteps(engine, golden, 1);
     const records = await engine.readSteps();
@@ -56,6 +63,41 @@ for (const name of ["bert_odd", "bert_long", "encoder_modernbert_mean", "decoder
     engine.dispose();
   });
 }
+
+for (const name of ["lora_qwen2", "lora_deberta"]) {
+  Deno.test(`adapters on a base in f16 follow PEFT's gradients and losses, and lie beside half the bytes: ${name}`, async () => {
+    const golden = await loadGolden(name), form = { precision: "f16" as const, quant: "f16" as const };
+    const all = packGolden(golden, golden.battles.map((_, i) => i));
+    let frozen = 0;
+    await withAdapterEngine(golden, {}, (engine) => Promise.resolve(void (frozen = engine.memory.frozen)));
+    await withAdapterEngine(golden, form, async (engine) => {
+      assert.ok(engine.memory.frozen < 0.8 * frozen, `${engine.memory.frozen} of ${frozen} bytes`);
+      compare("logits", await engine.logits(all), golden.logits.flat(), 5 * halfStep);
+      const state = await engine.readState(), scale = 1024;
+      await engine.writeState({ ...state, lossScale: Float32Array.of(scale, 0, 0) });
+      for (const indices of golden.steps[0].microBatches) {
+        engine.accumulate(packGolden(golden, indices), { step: 1, stepWeight: stepWeight(golden, 0) });
+      }
+      checkGradients(golden, await adapterGradients(golden, engine), scale);
+      engine.update({ step: 1, lr: golden.steps[0].lr });
+      runSteps(engine, golden, 1);
+      compare("losses", (await engine.readSteps()).map(({ loss }) => loss), golden.losses, 5 * halfStep);
+    });
+  });
+}
+
+Deno.test("Parameters.write() refuses a weight beyond f16 by its name", async () => {
+  const { gpu } = await testGpu();
+  const spec = { name: "layer.weight", shape: [4, 32], decay: true, trainable: false, quant: "f16" as const };
+  const parameters = new Parameters(gpu, [spec]), data = new Float32Array(128).fill(0.1);
+  parameters.write(spec.name, data);
+  assert.equal((await readTensor(gpu, parameters.tensor(spec.name)))[7], new Float16Array([0.1])[0]);
+  assert.throws(
+    () => parameters.write(spec.name, data.with(9, 7e4)),
+    /Cannot hold "layer.weight" in f16: it holds 70000/,
+  );
+  parameters.dispose();
+});
 
 Deno.test("a step whose gradients overflow f16 is left out, the scale is halved until they fit, and the run goes on", async () => {
   const golden = await loadGolden("encoder_modernbert"), engine = await openHalf(golden, 2 ** 20);
@@ -88,6 +130,20 @@ Deno.test("an activation that overflows f16 is no matter of the scale: the flag 
   const batch = packGolden(golden, golden.steps[0].microBatches[0]);
   assert.equal(await engine.firstNonFinite(batch, { step: 1 }), "encoder.layer.0");
   engine.dispose();
+});
+
+Deno.test("--checkpoint-layers changes no byte of a run in f16", async () => {
+  const golden = await loadGolden("encoder_modernbert"), states = [];
+  for (const checkpointLayers of [false, true]) {
+    const engine = await openGoldenEngine((await testGpu()).gpu, golden, undefined, {
+      precision: "f16",
+      checkpointLayers,
+    });
+    runSteps(engine, golden);
+    states.push(await engine.readState());
+    engine.dispose();
+  }
+  assert.deepEqual(states[1], states[0]);
 });
 
 Deno.test("a run in f16 goes on from its state, loss scale included, to the same bytes", async () => {

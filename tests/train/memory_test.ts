@@ -46,6 +46,7 @@ const cases: [name: string, changes: Partial<GpuEngineOptions>][] = [
   ["decoder_gemma2", { checkpointLayers: true }],
   ["decoder_qwen3_swap", { method: "head" }],
   ["lora_nf4_qwen2", { method: "qlora", quant: "nf4", checkpointLayers: true, lora }],
+  ["lora_qwen2", { method: "lora", precision: "f16", quant: "f16", lora }],
   ["lora_int8_llama", { method: "qlora", quant: "int8", lora: { ...lora, modules: ["layers.0.mlp.up_proj"] } }],
 ];
 
