@@ -70,7 +70,13 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
   if (tile && areTextures(tape, [a.tensor, b]) && areTexels([r, a.first, ranks.first]) && rows >= tile.rows) {
     const thin = thinColumns(tile, r);
     tape.run(
-      textureMatmulKernel("NT", thin, { ...bare, ranges: true, scaled: true, ...(dropout && { dropout: "a" }) }),
+      textureMatmulKernel("NT", thin, {
+        ...bare,
+        ranges: true,
+        tall: true,
+        scaled: true,
+        ...(dropout && { dropout: "a" }),
+      }),
       "main",
       {
         read: { a: tape.texture(a.tensor), b: tape.texture(b), ...keysOf(dropout) },
@@ -81,7 +87,7 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
           ...{ outColumn: ranks.first / 4, outWidth: shape2(ranks.tensor)[1] / 4 },
           ...maskFields(dropout),
         },
-        groups: (step) => groupsOf(thin, rowsOf(step), r),
+        groups: (step) => [Math.ceil(rowsOf(step) / thin.rows / thin.group[0]), Math.ceil(r / 4 / thin.columns), 1],
         flops,
       },
     );
@@ -200,9 +206,9 @@ function areTexels(counts: readonly number[]): boolean {
   return counts.every((count) => count % 4 === 0);
 }
 
-/** Few columns: the invocations of a group lie along the rows. */
+/** Few columns: invocations lie along the rows, on Mesa's CPU adapter along x, the only side that it makes vectors of. */
 function thinColumns({ rows, columns, group }: TextureTile, r: number): TextureTile {
-  return { rows, columns: Math.min(columns, r / 4), group: [1, group[0] * group[1]] };
+  return { rows, columns: Math.min(columns, r / 4), group: [group[0] * group[1], 1] };
 }
 
 /** Few rows: a tile no higher than they are. */

@@ -32,6 +32,8 @@ export interface Epilogue {
   gelu: boolean;
   /** Operands and result are columns of wider matrices: fields aColumn, bColumn, bRow, outColumn, outWidth of Size. */
   ranges?: boolean;
+  /** Invocations of a group are adjacent along rows, `group` and the dispatch count rows first: for few columns. */
+  tall?: boolean;
   /** Multiplies the sum by `scale`. */
   scaled?: boolean;
   /** Begins the sum with a product of low rank, lowA [M, .] times lowB [r, N]: fields lowSum, lowColumn of Size. */
@@ -55,7 +57,7 @@ function times(n: number, line: (i: number) => string): string {
 }
 
 function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilogue: Epilogue): string {
-  const { bias, gelu: activated, ranges, scaled, low, dropout } = epilogue;
+  const { bias, gelu: activated, ranges, tall, scaled, low, dropout } = epilogue;
   const sum = (r: number, c: number) => `s${r}_${c}`;
   const eachSum = (line: (r: number, c: number) => string) => times(rows, (r) => times(columns, (c) => line(r, c)));
   const fields = [
@@ -110,8 +112,8 @@ fn mask(base: u32, column: u32) -> vec4f {
 @compute @workgroup_size(${group[0]}, ${group[1]})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let M = live_rows(size.rowSource, size.M);
-  let m = id.y * ${rows}u;
-  let n = id.x * ${columns}u;
+  let m = id.${tall ? "x" : "y"} * ${rows}u;
+  let n = id.${tall ? "y" : "x"} * ${columns}u;
   if (m >= M || n >= size.N / 4u) { return; }
   ${rowBases}
   ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
