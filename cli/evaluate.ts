@@ -1,26 +1,19 @@
 // `evaluate`: what a trained model, or any file of predictions, is worth on labelled battles, beside the baselines.
 import { basename } from "node:path";
-import type { BattleSource } from "../data/battle.ts";
-import { readBattles } from "../data/battles.ts";
-import { matchPredictions } from "../data/predictions.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { writeTextAtomically } from "../model/atomic_file.ts";
 import { promptHash } from "../report/evaluate/battle_groups.ts";
 import { evaluate, type EvaluateInput } from "../report/evaluate/evaluation.ts";
 import { evaluationReport, summaryLines } from "../report/evaluate/report.ts";
 import { whole } from "../report/format.ts";
-import { calibrate } from "../train/calibration.ts";
-import { integer, text, toggle } from "../train/flags.ts";
-import { partsOfRun, readRun } from "../train/held_out.ts";
+import { integer, text, texts, toggle } from "../train/flags.ts";
+import { heldOutKey, partsOfRun, readRun } from "../train/held_out.ts";
 import type { RunParts } from "../train/load_data.ts";
-import { readModelFolder } from "../train/model_folder.ts";
-import { openTrained } from "../train/open_trained.ts";
-import { predictStream } from "../train/predict_stream.ts";
-import { checkNotFittedOn } from "../train/saved_calibration.ts";
 import { learnFrom } from "../train/training_part.ts";
 import { parseCommand } from "./command.ts";
+import { judgeFiles, judgeModels, labelled } from "./evaluate_judges.ts";
 import { findModel } from "./model_source.ts";
-import { battleProgress, chosenCalibration, predictionFlags } from "./prediction_flags.ts";
+import { predictionFlags } from "./prediction_flags.ts";
 import { checkReplaceable } from "./report_file.ts";
 
 const description = {
@@ -35,7 +28,11 @@ const description = {
       help: "labelled battles in Kaggle's layout",
       otherwise: "what the run in --model held out",
     }),
-    predictions: text({ group: "Data", value: "FILE", help: "a submission file to score, in place of a model" }),
+    predictions: texts({
+      group: "Data",
+      value: "FILE",
+      help: "a submission file to score, in place of a model or beside one; may be given several times",
+    }),
     train: text({
       group: "Data",
       value: "FILE",
@@ -43,6 +40,11 @@ const description = {
       otherwise: "those the run in --model learned from",
     }),
     ...predictionFlags,
+    model: texts({
+      group: "Model",
+      value: "FOLDER|ID",
+      help: "run folder, or a joint three-label model; others are compared with the first on the same battles",
+    }),
     swapCheck: integer({
       group: "Prediction",
       help: "battles predicted with A and B exchanged too, to see how much the order matters",
@@ -62,6 +64,7 @@ const description = {
   examples: [
     ["deno task evaluate --model runs/first --report report.html", "a run, on the battles it held out"],
     ["deno task evaluate --data valid.csv --model runs/first", "on others"],
+    ["deno task evaluate --data valid.csv --model runs/a --model runs/b", "is b better than a?"],
     [
       "deno task evaluate --data solution.csv --predictions submission.csv --train train.csv",
       "any submission file, rows matched by id, beside baselines that learned from train.csv",
@@ -79,93 +82,55 @@ export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
   const { settings } = parsed;
-  const { data, predictions, model, report } = settings;
-  if (data === undefined && model === undefined) {
+  const { data, predictions, model: models, report, seed, rounds, hardest } = settings;
+  if (data === undefined && models.length === 0) {
     throw new UsageError("Cannot evaluate without battles: name a file with --data");
   }
-  if ((model === undefined) === (predictions === undefined)) {
-    throw new UsageError("Cannot evaluate: name either --model or --predictions");
+  if (models.length + predictions.length === 0) {
+    throw new UsageError("Cannot evaluate: name a model with --model, or a file with --predictions");
+  }
+  if (data === undefined && predictions.length > 0) {
+    throw new UsageError("Cannot evaluate --predictions without --data: name the battles they speak of");
   }
   if (report !== undefined) await checkReplaceable(report, "--report");
-  const { seed, rounds, hardest } = settings;
-  const { source, ...found } = predictions === undefined
-    ? await ofModel(model!, settings)
-    : await ofFile(predictions, data!, settings);
-  const evaluation = await evaluate(source, { ...found, seed, rounds, hardest });
+  const folders: string[] = [];
+  for (const model of models) folders.push(await findModel({ ...settings, model }));
+  const parts = folders.length === 0 ? undefined : await partsIfNeeded(folders[0], settings);
+  const source = data === undefined ? parts?.valid : labelled(data);
+  if (!source) throw new UsageError(`Cannot evaluate ${models[0]}: it held no battles out: name some with --data`);
+  const origin = data ?? parts!.validRecord;
+  const judges = folders.map((folder, at) => ({ folder, name: models[at] }));
+  if (data === undefined) await warnOfOthers(judges);
+  const count = (await Array.fromAsync(source(), () => 0)).length;
+  const learned = await baselinesOf(settings, parts);
+  const [first, ...others] = [
+    ...await judgeModels(judges, { origin, source, count }, settings),
+    ...await judgeFiles(predictions, data!),
+  ];
+  const evaluation = await evaluate(source, {
+    ...first,
+    judged: basename(first.name),
+    data: data === undefined ? `what ${basename(models[0])} held out` : basename(data),
+    name: others.length > 0 ? first.name : models.length > 0 ? "this model" : "these predictions",
+    others,
+    ...learned,
+    seed,
+    rounds,
+    hardest,
+  });
   for (const line of summaryLines(evaluation, Math.min(hardest, hardestPrinted))) console.log(line);
   if (report === undefined) return;
   await writeTextAtomically(report, evaluationReport(evaluation));
   console.log(`${"report".padEnd(18)} ${report}`);
 }
 
-type Found = Omit<EvaluateInput, "seed" | "rounds" | "hardest"> & { source: BattleSource };
-
-/** A file of predictions. */
-async function ofFile(predictions: string, data: string, settings: Settings): Promise<Found> {
-  const { probabilities } = await matchPredictions(predictions, data);
-  let offOne = 0;
-  for (let at = 0; at < probabilities.length; at += 3) {
-    if (Math.abs(probabilities[at] + probabilities[at + 1] + probabilities[at + 2] - 1) > 1e-6) offOne++;
+/** Says which of the later runs held out other battles than the first. */
+async function warnOfOthers([first, ...others]: { folder: string; name: string }[]): Promise<void> {
+  const own = heldOutKey(await readRun(first.folder));
+  for (const { folder, name } of others) {
+    if (heldOutKey(await readRun(folder)) === own) continue;
+    console.error(`${name} did not hold out the same battles as ${first.name}: it may have learned from some of these`);
   }
-  if (offOne === 1) console.error("1 row does not add up to 1 and was divided by its sum");
-  if (offOne > 1) console.error(`${offOne} rows do not add up to 1 and were divided by their sums`);
-  return {
-    source: labelled(data),
-    judged: basename(predictions),
-    data: basename(data),
-    name: "these predictions",
-    probabilities,
-    ...await baselinesOf(settings, undefined),
-  };
-}
-
-/** A model, which predicts here. */
-async function ofModel(model: string, settings: Settings): Promise<Found> {
-  const { data, swapAverage } = settings;
-  const folder = await findModel({ ...settings, model });
-  const parts = await partsIfNeeded(folder, settings);
-  const source = data === undefined ? parts?.valid : labelled(data);
-  if (!source) throw new UsageError(`Cannot evaluate ${model}: it held no battles out: name some with --data`);
-  const calibration = await chosenCalibration(folder, settings);
-  if (calibration) await checkNotFittedOn(data ?? parts!.validRecord, model, calibration);
-  const count = (await Array.fromAsync(source(), () => 0)).length;
-  const learned = await baselinesOf(settings, parts);
-  const { config: { tiebreak } } = await readModelFolder(folder);
-  const symmetric = tiebreak?.pairing === "siamese" && tiebreak.head === "swap";
-  const checked = Math.min(settings.swapCheck ?? (symmetric ? 32 : 500), count);
-  const places = new Set(Array.from({ length: checked }, (_, at) => Math.floor(at * count / checked)));
-  const trained = await openTrained(folder, settings);
-  const progress = battleProgress(count);
-  try {
-    const exchange = (place: number) => places.has(place);
-    const found = await predictStream(trained, source, { swapAverage, exchange, onProgress: progress.onProgress });
-    const set = (p: Float64Array) => calibration ? calibrate(p, calibration) : p;
-    const { bothWays, probabilities } = found;
-    return {
-      source,
-      judged: basename(model),
-      data: data === undefined ? `what ${basename(model)} held out` : basename(data),
-      name: "this model",
-      probabilities: set(probabilities),
-      ...(calibration && { uncalibrated: probabilities }),
-      ...(bothWays.places.length > 0 && {
-        bothWays: {
-          places: bothWays.places,
-          asGiven: set(bothWays.asGiven),
-          exchanged: set(bothWays.exchanged),
-          symmetric,
-        },
-      }),
-      ...learned,
-    };
-  } finally {
-    progress.stop();
-    trained.dispose();
-  }
-}
-
-function labelled(data: string): BattleSource {
-  return () => readBattles(data, { requireLabels: true });
 }
 
 /** The parts of the run in `folder`, if something here depends on them. What baselines alone would need may be missing. */

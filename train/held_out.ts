@@ -66,3 +66,11 @@ export async function partsOfRun(folder: string): Promise<RunParts> {
   }
   return parts;
 }
+
+/** Which battles a run held out, in a word that is the same for runs that held out the same; undefined of no run. */
+export function heldOutKey(run: JsonObject | undefined): string | undefined {
+  if (!isObject(run?.settings) || !isObject(run.data)) return undefined;
+  const { folds, fold, validFraction, seed } = run.settings;
+  if (isObject(run.valid)) return `file ${run.valid.sha256}`;
+  return [run.data.sha256, folds ?? "", fold ?? "", folds === undefined ? validFraction : "", seed].join();
+}

@@ -24,6 +24,8 @@ import { type BothWays, type SwapFindings, swapFindings } from "./swap.ts";
 /** One row of the table of scores. */
 export interface ScoreRow {
   name: string;
+  /** The judged one, others beside it, baselines, the truth. */
+  kind: "model" | "other" | "baseline" | "truth";
   logLoss: MeanInterval;
   accuracy: number;
   /** By the true outcome: A wins, B wins, tie. */
@@ -41,7 +43,7 @@ export interface Evaluation {
   data: string;
   battles: number;
   prompts: number;
-  /** The model, then the baselines, then the true probabilities where they are known. */
+  /** The model, others, the baselines, the true probabilities where they are known. */
   rows: ScoreRow[];
   /** Where the baselines learned, and from how many battles. */
   training?: { name: string; battles: number };
@@ -66,6 +68,8 @@ export interface EvaluateInput {
   probabilities: Float64Array;
   /** Without the model's calibration, where it has one. */
   uncalibrated?: Float64Array;
+  /** Other predictions of the same battles. */
+  others?: readonly { name: string; probabilities: Float64Array }[];
   baselines?: readonly LearnedBaseline[];
   training?: { name: string; battles: number; isTrained: (promptHash: number) => boolean };
   /** Predictions of some battles with A and B exchanged; `symmetric` where the model cannot tell them apart. */
@@ -81,7 +85,7 @@ const together = 1000;
 
 /** Reads `source` once. @throws {InputError} if it does not hold as many battles as there are predictions */
 export async function evaluate(source: BattleSource, input: EvaluateInput): Promise<Evaluation> {
-  const { probabilities: p, baselines = [], training } = input;
+  const { probabilities: p, others = [], baselines = [], training } = input;
   const labels: Outcome[] = [], truth: number[] = [], predicted: number[][] = baselines.map(() => []);
   const groups = new BattleGroupCounter(training?.isTrained), hardest = new HardestBattles(input.hardest);
   const losses: BattleLoss[] = [];
@@ -105,10 +109,11 @@ export async function evaluate(source: BattleSource, input: EvaluateInput): Prom
     throw new InputError(`Cannot read ${input.data} again: it changed meanwhile: run again`);
   }
   const known = truth.length === p.length;
-  const judged = [
-    { name: input.name, p },
-    ...baselines.map(({ name }, at) => ({ name, p: Float64Array.from(predicted[at]) })),
-    ...(known ? [{ name: "true probabilities", p: Float64Array.from(truth) }] : []),
+  const judged: { name: string; kind: ScoreRow["kind"]; p: Float64Array }[] = [
+    { name: input.name, kind: "model", p },
+    ...others.map(({ name, probabilities }) => ({ name, kind: "other" as const, p: probabilities })),
+    ...baselines.map(({ name }, at) => ({ name, kind: "baseline" as const, p: Float64Array.from(predicted[at]) })),
+    ...(known ? [{ name: "true probabilities", kind: "truth" as const, p: Float64Array.from(truth) }] : []),
   ];
   const { seed, rounds, uncalibrated, bothWays } = input;
   const { means, differences } = bootstrapMeans(judged.map(({ p }) => rowLosses(p, labels)), {
@@ -116,8 +121,9 @@ export async function evaluate(source: BattleSource, input: EvaluateInput): Prom
     rounds,
     groups: groups.promptNumbers,
   });
-  const rows = judged.map(({ name, p }, at): ScoreRow => ({
+  const rows = judged.map(({ name, kind, p }, at): ScoreRow => ({
     name,
+    kind,
     logLoss: means[at],
     accuracy: accuracy(p, labels),
     outcomes: byOutcome(p, labels),

@@ -109,7 +109,7 @@ export function groupSections(evaluation: Evaluation): Section[] {
   const { groups: { lengths, prompts, traits, chatbots }, rows } = evaluation;
   const scale = scaleOf(evaluation);
   const marks = `Dots are the model's log loss in each group, lines their intervals, the dashed line all battles${
-    rows[1]?.name === "constant prior" ? ", orange ticks the constant prior in the same battles" : ""
+    rows.some(({ kind }) => kind === "baseline") ? ", orange ticks the constant prior in the same battles" : ""
   }; hollow dots are fewer than ${fewBattles} battles; at the right the number of battles. All plots of groups below have this scale.`;
   const of = (shown: number, all: number, what: string) => shown < all ? ` The ${shown} most frequent of ${what}.` : "";
   return [

@@ -1,5 +1,5 @@
 // Sections of the evaluation: scores beside the baselines, outcomes, calibration.
-import { percent, plural, whole } from "../format.ts";
+import { oneLine, percent, plural, whole } from "../format.ts";
 import { figure, paragraph, type Section, table } from "../page.ts";
 import { colours, draw, marginFor, Plot } from "../plot.ts";
 import type { MeanInterval } from "../statistics/bootstrap.ts";
@@ -11,12 +11,19 @@ export const outcomeNames = ["A wins", "B wins", "tie"];
 
 export const losses = (value: number) => Number.isFinite(value) ? value.toFixed(4) : "–";
 export const range = ({ low, high }: { low: number; high: number }) => `${losses(low)} – ${losses(high)}`;
-export const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+export const signed = (value: number) =>
+  Math.abs(value) < 0.00005 ? "0.0000" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 
 /** Says whether a row is better or worse than the model, as far as its interval tells. */
 export function verdict({ low, high }: MeanInterval): string {
   return low > 0 ? "worse" : high < 0 ? "better" : "not clear";
 }
+
+/** Folders are long: their end tells more than their beginning. */
+const rowName = (name: string) => {
+  const characters = [...oneLine(name, 200)];
+  return characters.length <= 34 ? characters.join("") : `…${characters.slice(-33).join("")}`;
+};
 
 /** Battles that were not new to what learned from the training part; undefined if all were. */
 export function seenWords({ seen = 0, battles }: Evaluation): string | undefined {
@@ -29,17 +36,17 @@ export function seenWords({ seen = 0, battles }: Evaluation): string | undefined
 export function scoreSection(evaluation: Evaluation): Section {
   const { rows, battles, prompts, rounds, training } = evaluation;
   const known = rows[0].expectedLogLoss !== undefined;
-  const kinds = rows.map(({ name, logLoss }, at) => ({
-    name,
+  const kinds = rows.map(({ name, kind, logLoss }) => ({
+    name: rowName(name),
     ...logLoss,
-    colour: at === 0 ? colours.a : name === "true probabilities" ? colours.accent : colours.tie,
+    colour: { model: colours.a, other: colours.b, baseline: colours.tie, truth: colours.accent }[kind],
   }));
   const svg = draw("Log loss of the model and the baselines with their intervals", {
     height: 60 + 26 * rows.length,
-    marginLeft: marginFor(rows.map(({ name }) => name)),
+    marginLeft: marginFor(kinds.map(({ name }) => name)),
     marginRight: 60,
     x: { label: "log loss", nice: true, inset: 8, ticks: 6 },
-    y: { label: null, domain: rows.map(({ name }) => name) },
+    y: { label: null, domain: kinds.map(({ name }) => name) },
     marks: [
       Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
       Plot.ruleX([rows[0].logLoss.mean], { stroke: colours.a, strokeDasharray: "3 3" }),
@@ -244,7 +251,7 @@ export function calibrationSection({ reliability, rows: [model], battles }: Eval
 /** A row of tiles at the head of the report. */
 export function tiles({ rows }: Evaluation): { value: string; words: string }[] {
   const [model, ...others] = rows;
-  const baselines = others.filter(({ name }) => name !== "true probabilities");
+  const baselines = others.filter(({ kind }) => kind === "baseline");
   const best = baselines.toSorted((x, y) => x.logLoss.mean - y.logLoss.mean)[0];
   return [
     { value: losses(model.logLoss.mean), words: `log loss (${range(model.logLoss)})` },

@@ -1,5 +1,6 @@
 // Several runs side by side: how they scored, what was set differently, how their losses fell.
 import { flagName } from "../../train/flags.ts";
+import { heldOutKey } from "../../train/held_out.ts";
 import { trainFlags } from "../../train/settings.ts";
 import { duration, oneLine, percent, plural, whole } from "../format.ts";
 import { figure, type Html, paragraph, renderPage, table } from "../page.ts";
@@ -41,16 +42,9 @@ function differences(runs: readonly Run[]): Comparison["differences"] {
   return rows.filter(({ values }) => new Set(values).size > 1);
 }
 
-/** How the validation battles were chosen. */
-function heldOut({ data, valid, settings }: Run): string {
-  if (valid) return `file ${valid.sha256}`;
-  const { folds, fold, validFraction, seed } = settings;
-  return [data.sha256, folds ?? "", fold ?? "", folds === undefined ? validFraction : "", seed].join();
-}
-
 function warnings(runs: readonly Run[]): string[] {
   const found: string[] = [];
-  if (new Set(runs.map(heldOut)).size > 1) {
+  if (new Set(runs.map(({ settings, data, valid }) => heldOutKey({ settings, data, valid }))).size > 1) {
     found.push("The runs were validated on different battles: their validation scores do not compare.");
   }
   if (new Set(runs.map(({ adapter }) => adapter.name)).size > 1) {

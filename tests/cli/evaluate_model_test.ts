@@ -42,6 +42,17 @@ Deno.test("evaluate --model scores what the run held out, finds its training par
     const averaged = await run("evaluate", "--model", "b", "--data", "valid.csv", "--no-tune", "--swap-average");
     assert.match(averaged.out, /\(30 battles predicted both ways\)/);
 
+    // Two models and a file of one's predictions side by side: the file's are the model's own.
+    await run("submit", "--model", "a", "--data", "valid.csv", "--no-tune", "--out", "s.csv");
+    const both = ["--model", "a", "--model", "b", "--predictions", "s.csv"];
+    const beside = await run("evaluate", "--data", "valid.csv", ...both, "--no-tune", "--swap-check", "0");
+    const lossOf = (name: string) => beside.out.match(new RegExp(`\n${name} +([\\d.]+) `))![1];
+    assert.equal(lossOf("s\\.csv"), lossOf("a"));
+    assert.equal(Number(joint.out.match(/log loss +([\d.]+)/)![1]).toFixed(4), lossOf("b"));
+    assert.match(beside.out, /\ns\.csv .* 0\.0000 +0\.0000 to 0\.0000 +not clear\n/);
+    const mixed = await run("evaluate", "--model", "a", "--model", "b", "--no-tune", "--no-baselines");
+    assert.match(mixed.err, /b did not hold out the same battles as a: it may have learned from some of these\n/);
+
     // What changed or is gone costs the baselines, not the score; without --data it is an error.
     Deno.writeTextFileSync(`${folder}/train.csv`, oddCsv);
     const changed = await run("evaluate", "--model", "b", "--data", "valid.csv", "--no-tune");

@@ -51,8 +51,8 @@ Deno.test("evaluate and submit want battles, and a model or predictions", () =>
   inFolder(async (folder) => {
     const wrong: [string[], RegExp][] = [
       [["evaluate"], /without battles/],
-      [["evaluate", "--data", "x.csv"], /name either --model or --predictions/],
-      [["evaluate", "--data", "x.csv", "--model", "m", "--predictions", "p"], /name either/],
+      [["evaluate", "--data", "x.csv"], /name a model with --model, or a file/],
+      [["evaluate", "--model", "m", "--predictions", "p"], /--predictions without --data/],
       [["evaluate", "--predictions", "p"], /without battles/],
       [["submit", "--data", "x.csv"], /without a model/],
       [["submit", "--model", "m"], /without battles/],
