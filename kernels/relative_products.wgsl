@@ -24,12 +24,14 @@ struct Size {
   scale: f32,
   accumulate: u32,
 }
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias X = f32;
+alias DX = f32;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> embeddings: array<f32>;
 @group(0) @binding(2) var<storage, read> blocks: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> dout: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(6) var<storage, read_write> dembeddings: array<f32>;
 @group(0) @binding(7) var<uniform> size: Size;
 @group(0) @binding(8) var<uniform> step: Step;
@@ -78,7 +80,7 @@ fn scores(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loc
       let rows = min(vec4u(block.x + q) + vec4u(0u, 1u, 2u, 3u), vec4u(block.y - 1u));
       let ns = min(vec4u(first + q) + vec4u(0u, 1u, 2u, 3u), vec4u(size.columns - 1u));
       a_tile[k][q / 4u] = select(0.0, 1.0, k0 + k < size.D) *
-        vec4f(x[x_at(rows.x, head, d)], x[x_at(rows.y, head, d)], x[x_at(rows.z, head, d)], x[x_at(rows.w, head, d)]);
+        vec4f(f32(x[x_at(rows.x, head, d)]), f32(x[x_at(rows.y, head, d)]), f32(x[x_at(rows.z, head, d)]), f32(x[x_at(rows.w, head, d)]));
       b_tile[k][q / 4u] = vec4f(embeddings[table_at(ns.x, head, d)], embeddings[table_at(ns.y, head, d)],
                                 embeddings[table_at(ns.z, head, d)], embeddings[table_at(ns.w, head, d)]);
     }
@@ -101,7 +103,7 @@ fn four_embeddings(n: u32, head: u32, d: u32) -> vec4f {
 }
 fn four_x(row: u32, head: u32, d: u32) -> vec4f {
   let at = x_at(row, head, min(d, size.D - 4u));
-  return four(vec4f(x[at], x[at + 1u], x[at + 2u], x[at + 3u]), left(size.D, d));
+  return four(vec4f(f32(x[at]), f32(x[at + 1u]), f32(x[at + 2u]), f32(x[at + 3u])), left(size.D, d));
 }
 
 @compute @workgroup_size(8, 8)
@@ -131,7 +133,7 @@ fn rows(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var r = 0u; r < 4u; r++) {
     for (var c = 0u; c < 4u; c++) {
       let row = block.x + local.y * 4u + r; let d = first + local.x * 4u + c;
-      if (row < block.y && d < size.D) { dx[x_at(row, head, d)] += sums[r][c] * size.scale; }
+      if (row < block.y && d < size.D) { dx[x_at(row, head, d)] = DX(f32(dx[x_at(row, head, d)]) + sums[r][c] * size.scale); }
     }
   }
 }

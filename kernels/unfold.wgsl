@@ -7,11 +7,15 @@
 // Numerics  f32; k ascending
 // Source    torch.nn.Conv1d with padding (K - 1) / 2
 struct Size { rows: u32, W: u32, K: u32, rowSource: u32, accumulate: u32 }
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+alias X = f32;
+alias Y = f32;
+alias DY = f32;
+alias DX = f32;
+@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
+@group(0) @binding(3) var<storage, read> dy: array<DY>;
+@group(0) @binding(4) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
 
@@ -31,8 +35,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) fo
   let t = i / size.K / size.W;
   let pad = (size.K - 1u) / 2u;
   var v = 0.0;
-  if (is_near(t, k, pad, rows)) { v = x[(t + k - pad) * size.W + c]; }
-  y[i] = v;
+  if (is_near(t, k, pad, rows)) { v = f32(x[(t + k - pad) * size.W + c]); }
+  y[i] = Y(v);
 }
 
 @compute @workgroup_size(64)
@@ -47,8 +51,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) f
   for (var k = 0u; k < size.K; k++) {
     // Row t is the k-th one round row t + pad - k.
     let back = size.K - 1u - k;
-    if (is_near(t, back, pad, rows)) { v += dy[((t + back - pad) * size.W + c) * size.K + k]; }
+    if (is_near(t, back, pad, rows)) { v += f32(dy[((t + back - pad) * size.W + c) * size.K + k]); }
   }
-  if (size.accumulate != 0u) { v += dx[i]; }
-  dx[i] = v;
+  if (size.accumulate != 0u) { v += f32(dx[i]); }
+  dx[i] = DX(v);
 }

@@ -10,7 +10,8 @@ export interface StepRow {
   step: number;
   loss: number;
   lr: number;
-  gradNorm: number;
+  /** Absent where the step was left out: a gradient overflowed f16. */
+  gradNorm?: number;
   tokens: number;
   /** The mean of the steps that were read together. */
   ms: number;
@@ -83,7 +84,7 @@ function stepOf(file: string, line: number, row: JsonObject): StepRow {
     step: number("step"),
     loss: number("loss"),
     lr: number("lr"),
-    gradNorm: number("gradNorm"),
+    ...(row.skipped !== 1 && { gradNorm: number("gradNorm") }),
     tokens: number("tokens"),
     ms: number("ms"),
   };

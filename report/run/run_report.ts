@@ -128,8 +128,9 @@ function validationSection(run: Run): Section {
 
 function rateSection({ steps, settings }: Run): Section {
   const rates = thinned(steps.map(({ step, lr }) => ({ step, value: lr })));
-  const norms = thinned(steps.map(({ step, gradNorm }) => ({ step, value: gradNorm })));
-  const clip = Number(settings.clip), clipped = steps.filter(({ gradNorm }) => clip > 0 && gradNorm > clip).length;
+  const taken = steps.flatMap(({ step, gradNorm }) => gradNorm === undefined ? [] : [{ step, value: gradNorm }]);
+  const norms = thinned(taken), leftOut = steps.length - taken.length;
+  const clip = Number(settings.clip), clipped = taken.filter(({ value }) => clip > 0 && value > clip).length;
   const small = { height: 210, marginLeft: 64, marginRight: 24, x: stepAxis(steps) };
   const rate = draw("Learning rate by step", {
     ...small,
@@ -161,6 +162,9 @@ function rateSection({ steps, settings }: Run): Section {
       figure(
         norm,
         `Norm of all gradients before clipping.` +
+          (leftOut > 0
+            ? ` ${plural(leftOut, "step")} with gradients beyond f16 left out, the loss scale halved.`
+            : "") +
           (clip > 0
             ? ` The dashed line is --clip: ${plural(clipped, "step")} of ${
               whole(steps.length)

@@ -89,6 +89,16 @@ Deno.test("readRunFolder() leaves out a line that a kill tore, and does without 
     assert.doesNotMatch(runReport(run), /Where the time went/);
   }));
 
+Deno.test("readRunFolder() takes a step that was left out for its gradients, and runReport() counts it", () =>
+  withRuns([{ steps: 5 }], async ([path]) => {
+    const metrics = `${path}/metrics.jsonl`;
+    Deno.writeTextFileSync(metrics, Deno.readTextFileSync(metrics).replace(/"gradNorm":[^,]+/, '"skipped":1'));
+    const run = await readRunFolder(path), html = runReport(run);
+    assert.deepEqual(run.steps.map(({ gradNorm }) => gradNorm === undefined), [true, false, false, false, false]);
+    assert.match(html, /1 step with gradients beyond f16 left out/);
+    assert.doesNotMatch(html, /NaN|undefined|Infinity/);
+  }));
+
 Deno.test("runReport() shows what a run came to, and stands one without steps or validations", () =>
   withRuns([{ steps: 40, validations: [20, 40], flags: { lr: 1e-4 } }, { steps: 0 }, { steps: 1 }], async (paths) => {
     const [full, none, one] = await Promise.all(paths.map(async (path) => runReport(await readRunFolder(path))));
