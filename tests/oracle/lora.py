@@ -53,6 +53,22 @@ CASES = {
                      modules_to_save=["pooler", "classifier"]),
         "lengths": [[21], [40], [1], [7], [26]],
     },
+    "roberta": {
+        "why": "queries and the feed-forward part of three heads, classifier saved whole, rank 4",
+        "model": "roberta", "pairing": "joint", "seed": 38, "std": 0.15,
+        "config": dict(hidden_size=24, num_attention_heads=3, num_hidden_layers=2, intermediate_size=28, vocab_size=43,
+                       max_position_embeddings=48, pad_token_id=1),
+        "lora": dict(r=4, lora_alpha=8, target_modules=["query", "intermediate.dense"], modules_to_save=["classifier"]),
+        "lengths": [[21], [40], [1], [7], [26]],
+    },
+    "modernbert": {
+        "why": "every dense layer of three heads, fused as the checkpoint has them, windows, head and classifier saved, rank 8",
+        "model": "modernbert", "pairing": "joint", "seed": 39, "std": 0.15,
+        "config": dict(hidden_size=24, num_attention_heads=3, num_hidden_layers=2, intermediate_size=20, vocab_size=43,
+                       local_attention=6),
+        "lora": dict(r=8, lora_alpha=8, target_modules=["Wqkv", "Wi", "Wo"], modules_to_save=["head", "classifier"]),
+        "lengths": [[13], [41], [1], [7], [26]],
+    },
     "bert_swap": {
         "why": "keys and the feed-forward part in the top layer alone, rows of 64n floats, tanh GELU, swap head on means, rank 12",
         "model": "bert", "pairing": "siamese", "head": "swap", "seed": 34,
@@ -122,11 +138,11 @@ class Trained:
 def make(name):
     case = STEPS | CASES[name]
     draw = prepare(case["seed"])
-    decoder = case["model"] not in ("bert", "deberta-v2")
-    fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None) if decoder else dict(
+    typed = case["model"] in ("bert", "deberta-v2", "roberta")
+    fixed = dict(max_position_embeddings=128, pad_token_id=None, bos_token_id=None, eos_token_id=None) if not typed else dict(
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
     config = AutoConfig.for_model(case["model"], **(fixed | case["config"]), num_labels=3)
-    judge = make_judge(case, config, has_types=not decoder)
+    judge = make_judge(case, config, has_types=typed)
     folder = goldens_folder(f"lora_{name}")
     (judge.model if case["pairing"] == "joint" else judge.backbone).save_pretrained(folder)
     if "quant" in case:

@@ -4,7 +4,11 @@ import { compareGradients, loadGolden, packGolden, stepWeight, tightLimits } fro
 import { compare } from "../kernels/harness.ts";
 import { adapterGradients, withAdapterEngine } from "./adapter_engine.ts";
 
-for (const name of ["llama", "qwen2", "bert", "bert_swap", "deberta"].map((name) => `lora_${name}`)) {
+for (
+  const name of ["llama", "qwen2", "bert", "bert_swap", "deberta", "roberta", "modernbert"].map((name) =>
+    `lora_${name}`
+  )
+) {
   const golden = await loadGolden(name);
   const title = `${name} (${golden.pairing}${golden.head ? ", " + golden.head : ""}: ${golden.why})`;
   const all = packGolden(golden, golden.battles.map((_, i) => i));
