@@ -26,6 +26,7 @@ const notSize: ReadonlySet<string> = new Set([
     "MiB",
     "note",
     "ofStep",
+    "ofArithmetic",
     "timesOurs",
     ...shares,
   ],

@@ -36,11 +36,21 @@ const faster = (kernel: string, by: string, times: number): Goal => ({
   reached: ({ timesOurs }) => timesOurs! >= times,
 });
 
+const likeArithmetic = (length: string, most: number): Goal => ({
+  kernel: "decoder_step",
+  size: { length },
+  figure: ({ ofArithmetic }) => `${figure(ofArithmetic!)} times what its arithmetic says`,
+  wanted: `at most ${most}`,
+  reached: ({ ofArithmetic }) => ofArithmetic! <= most,
+});
+
 const goals: Goal[] = [
   matmulShare(128),
   matmulShare(256),
   startSeconds("warm", 12),
   startSeconds("empty", 30),
+  ...["1024", "2048", "4096"].map((length) => likeArithmetic(length, 1.15)),
+  likeArithmetic("mixed", 1.1),
   ...["against.products", "against.block"].flatMap((kernel) => [
     faster(kernel, "TensorFlow.js", 10),
     faster(kernel, "jax-js", 8),

@@ -46,26 +46,38 @@ export interface BenchModelOptions {
   shortest: number;
 }
 
+/** A judge of random weights that is trained in full. */
+export function openRandomModel(
+  { gpu, schedules, config, pairing, capacity }: Pick<
+    GpuEngineOptions,
+    "gpu" | "schedules" | "config" | "pairing" | "capacity"
+  >,
+): GpuEngine {
+  return openRandom(engineOptions({ gpu, schedules, config, pairing, capacity, folder: "" }));
+}
+
+function engineOptions(
+  given: Pick<GpuEngineOptions, "gpu" | "schedules" | "config" | "pairing" | "capacity" | "folder">,
+): GpuEngineOptions {
+  return {
+    ...given,
+    head: "swap",
+    method: "full",
+    seed: 1,
+    dropout: architectureOf(given.config).dropout(given.config),
+    optimizer: { clip: 1, weightDecay: 0.01, betas: [0.9, 0.999], eps: 1e-8 },
+  };
+}
+
 export async function openBenchModel(options: BenchModelOptions): Promise<{ engine: GpuEngine; config: ModelConfig }> {
   const { gpu, schedules, folder, tokens, shortest } = options;
   const config = folder === undefined
     ? parseConfig(JSON.stringify(miniLm), "MiniLM's config.json")
     : await readConfig(folder);
   const segments = Math.ceil(tokens / shortest);
-  const engineOptions: GpuEngineOptions = {
-    gpu,
-    folder: folder ?? "",
-    config,
-    pairing: "siamese",
-    head: "swap",
-    method: "full",
-    schedules,
-    capacity: { tokens, segments, battles: segments },
-    seed: 1,
-    dropout: architectureOf(config).dropout(config),
-    optimizer: { clip: 1, weightDecay: 0.01, betas: [0.9, 0.999], eps: 1e-8 },
-  };
-  const engine = folder === undefined ? openRandom(engineOptions) : await openGpuEngine(engineOptions);
+  const capacity = { tokens, segments, battles: segments };
+  const all = engineOptions({ gpu, schedules, config, pairing: "siamese", capacity, folder: folder ?? "" });
+  const engine = folder === undefined ? openRandom(all) : await openGpuEngine(all);
   return { engine, config };
 }
 
@@ -74,7 +86,7 @@ function openRandom(options: GpuEngineOptions): GpuEngine {
   const parameters = new Parameters(options.gpu, judgeParameters(options, options.method));
   const random = new Random(1);
   for (const { name, shape, decay } of parameters.specs) {
-    const fixed = name.endsWith("LayerNorm.weight") ? 1 : 0;
+    const fixed = /norm\.weight$/i.test(name) ? 1 : 0;
     const size = shape.reduce((product, length) => product * length, 1);
     parameters.write(name, Float32Array.from({ length: size }, () => decay ? 0.02 * random.normal() : fixed));
   }
@@ -91,8 +103,18 @@ export function multipliedParameters({ specs }: Parameters): number {
 export function uniformBatch(
   { tokens, length, vocabulary }: { tokens: number; length: number; vocabulary: number },
 ): PackedBatch {
-  const battles = Math.floor(tokens / length / 2), segments = 2 * battles, T = segments * length;
-  const random = new Random(length);
+  const battles = Math.floor(tokens / length / 2);
+  return batchOf({ lengths: Array(2 * battles).fill(length), sequences: 2, vocabulary });
+}
+
+/** A micro-batch of sequences of these lengths, one or two a battle, with random tokens and outcomes. */
+export function batchOf(
+  { lengths, sequences, vocabulary }: { lengths: readonly number[]; sequences: 1 | 2; vocabulary: number },
+): PackedBatch {
+  const segments = lengths.length, battles = segments / sequences;
+  const starts = new Uint32Array(segments + 1);
+  lengths.forEach((length, s) => starts[s + 1] = starts[s] + length);
+  const T = starts[segments], random = new Random(T, segments);
   const targets = new Float32Array(battles * 3);
   for (let battle = 0; battle < battles; battle++) targets[battle * 3 + random.below(3)] = 1;
   return {
@@ -101,9 +123,9 @@ export function uniformBatch(
     battles,
     inputIds: Uint32Array.from({ length: T }, () => random.below(vocabulary)),
     tokenTypeIds: new Uint32Array(T),
-    positions: Uint32Array.from({ length: T }, (_, t) => t % length),
-    starts: Uint32Array.from({ length: segments + 1 }, (_, s) => s * length),
-    sides: Uint32Array.from({ length: segments }, (_, s) => s),
+    positions: Uint32Array.from(lengths.flatMap((length) => Array.from({ length }, (_, t) => t))),
+    starts,
+    sides: Uint32Array.from({ length: 2 * battles }, (_, side) => sequences === 2 ? side : side >> 1),
     targets,
     weights: new Float32Array(battles).fill(1),
     battleIndex: Uint32Array.from({ length: battles }, (_, battle) => battle),

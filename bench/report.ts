@@ -91,13 +91,14 @@ function rateText({ tokensPerSecond, GFLOPs, GBps }: Row): string {
   ].join(", ");
 }
 
-function shareText({ ofFma, ofCopy, ofMatmul, ofStep, timesOurs }: Row): string {
+function shareText({ ofFma, ofCopy, ofMatmul, ofStep, ofArithmetic, timesOurs }: Row): string {
   const share = (value: number | undefined, of: string) => value === undefined ? [] : [`${percent(value)} of ${of}`];
   return [
     ...share(ofFma, "fma"),
     ...share(ofCopy, "copy"),
     ...share(ofMatmul, "matmul"),
     ...share(ofStep, "step"),
+    ...(ofArithmetic === undefined ? [] : [`${figure(ofArithmetic)} x its arithmetic`]),
     ...(timesOurs === undefined ? [] : [`${figure(timesOurs)} x Tiebreak's time`]),
   ].join(", ");
 }

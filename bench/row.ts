@@ -21,6 +21,8 @@ export interface Row extends Timing {
   ofCopy?: number;
   ofMatmul?: number;
   ofStep?: number;
+  /** By how much time grew beyond what arithmetic grew by. */
+  ofArithmetic?: number;
   /** How long it takes in place of this project's 1. */
   timesOurs?: number;
   /** GPU memory. */

@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { measureSchedules } from "../kernels/measure.ts";
 import { ceilingKernels, measureCeilings } from "./ceilings.ts";
+import { decoderKernels, measureDecoder } from "./decoder.ts";
 import { matmulKernels, measureMatmul } from "./matmul.ts";
 import { type PeerName } from "./peer_process.ts";
 import { measurePeers, peerKernels } from "./peers.ts";
@@ -26,7 +27,15 @@ export interface SuiteOptions {
   say(line: string): void;
 }
 
-export const benchKernels = [ceilingKernels, matmulKernels, rowKernels, trainingKernels, startKernels, peerKernels]
+export const benchKernels = [
+  ceilingKernels,
+  matmulKernels,
+  rowKernels,
+  trainingKernels,
+  decoderKernels,
+  startKernels,
+  peerKernels,
+]
   .flat();
 
 /** Which kernels a word chooses. @throws {UsageError} if none */
@@ -51,7 +60,9 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
   const { references, rows } = await measureCeilings(bench);
   try {
     add(rows);
-    if (!any([...matmulKernels, ...rowKernels, ...trainingKernels, ...startKernels, ...peerKernels])) return all;
+    if (
+      !any([...matmulKernels, ...rowKernels, ...trainingKernels, ...decoderKernels, ...startKernels, ...peerKernels])
+    ) return all;
     say("schedules");
     const { schedules } = await measureSchedules(bench.gpu, bench.pipelines);
     const shared = { references, schedules, tokens, folder, wanted };
@@ -72,6 +83,10 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
     } else if (any(rowKernels)) {
       say("row kernels and attention");
       add(await measureRowKernels(bench, shared));
+    }
+    if (any(decoderKernels)) {
+      say("decoder");
+      add(await measureDecoder(bench, shared));
     }
     if (any(startKernels)) {
       say(folder === undefined ? "start of a process: left out, no weights are on this disk" : "start of a process");
