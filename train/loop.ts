@@ -33,6 +33,8 @@ export interface LoopSettings extends Omit<Schedule, "totalSteps"> {
   patience?: number;
   checkpointEvery?: number;
   logEvery: number;
+  /** What the engine stores activations in, for the advice where a number is not finite. @default {"f32"} */
+  precision?: "f32" | "f16";
 }
 
 /** Steps read back together: their records, and how fast they went. */
@@ -199,7 +201,8 @@ class Loop {
       const kept = this.#lastSaved ? `: the checkpoint of step ${JSON.parse(this.#lastSaved).step} is kept` : "";
       throw new Error(
         `Cannot go on after step ${bad.step - 1}: the loss of step ${bad.step} is ${bad.loss}, its gradient norm ` +
-          `${bad.gradNorm}, ${await this.#whereNonFinite(bad.step)}${kept}: lower --lr`,
+          `${bad.gradNorm}, ${await this.#whereNonFinite(bad.step)}${kept}: ` +
+          (this.#options.settings.precision === "f16" ? "leave --precision f16 out, or lower --lr" : "lower --lr"),
       );
     }
     const tokens = records.reduce((sum, record) => sum + record.tokens, 0);

@@ -104,6 +104,14 @@ Deno.test("runLoop() without a validation validates nothing and keeps the last p
     assert.deepEqual([progress.step, progress.bestLogLoss], [20, null]);
   }));
 
+Deno.test("runLoop() advises against f16 where a run in it stops", () =>
+  withFolder((path) =>
+    assert.rejects(
+      run(path, { engine: new FakeEngine({ breakAtStep: 8 }), settings: { ...fakeSettings, precision: "f16" } }),
+      /: leave --precision f16 out, or lower --lr$/,
+    )
+  ));
+
 Deno.test("runLoop() stops at a loss that is not finite and keeps the checkpoint before it", () =>
   withFolder(async (path) => {
     await assert.rejects(
