@@ -31,6 +31,10 @@ Deno.test("crossvalidate trains each fold once, keeps what it predicts, and goes
     const logLoss = Number(scored.out.match(/log loss +([\d.]+)/)![1]);
     assert.equal(out.match(/^all +90 +([\d.]+)/m)![1], logLoss.toFixed(4));
 
+    // Each fold's run is evaluated on its own fold without being told which battles those are.
+    const own2 = await task(["evaluate", "--model", "cv/fold-2", "--no-baselines"], folder);
+    assert.equal(out.match(/^2 +\d+ +([\d.]+)/m)![1], Number(own2.out.match(/log loss +([\d.]+)/)![1]).toFixed(4));
+
     // A fold that was begun goes on; then nothing is left to do.
     Deno.removeSync(`${folder}/cv/fold-3/out_of_fold.csv`);
     const again = await task(all, folder);
