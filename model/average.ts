@@ -1,7 +1,9 @@
 // The mean of several runs' weights: one model, as fast as one, often as good as their ensemble (Wortsman 2022, "Model
 // soups"). The runs began with the same pretrained weights; tensors are read, averaged and written one by one. Of adapters the
 // mean is that of their products B A: ranks side by side, since the mean of A times the mean of B is something else.
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
+import { tokenizerForms } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { type AdapterConfig, adapterConfigFile, adapterFile, readAdapterConfig } from "./adapter_config.ts";
 import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
@@ -92,14 +94,19 @@ async function readAdapters(folders: readonly string[]): Promise<AdapterConfig[]
 }
 
 async function checkTokenizers(folders: readonly string[]): Promise<void> {
-  const [first, ...others] = await Promise.all(
-    folders.map((folder) => Deno.readTextFile(join(folder, "tokenizer.json"))),
-  );
-  const at = others.findIndex((text) => text !== first);
-  if (at < 0) return;
-  throw new InputError(
-    `Cannot average ${folders[0]} with ${folders[at + 1]}: their tokenizer.json differ: name runs of one model`,
-  );
+  for (const name of tokenizerForms.flat()) {
+    const [first, ...others] = await Promise.all(folders.map((folder) => readIfThere(join(folder, name))));
+    const at = others.findIndex((text) => text !== first);
+    if (at < 0) continue;
+    throw new InputError(
+      `Cannot average ${folders[0]} with ${folders[at + 1]}: their ${name} differ: name runs of one model`,
+    );
+  }
+}
+
+/** A file's bytes as text of one character a byte, so that they can be compared. */
+async function readIfThere(path: string): Promise<string | undefined> {
+  return await isFile(path) ? Buffer.from(await Deno.readFile(path)).toString("latin1") : undefined;
 }
 
 function checkShapes([first, ...others]: SafetensorsFile[]): void {

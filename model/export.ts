@@ -23,6 +23,7 @@ export const tokenizerFiles = [
   "vocab.json",
   "merges.txt",
   "tokenizer.model",
+  "sentencepiece.bpe.model",
   "spm.model",
 ] as const;
 

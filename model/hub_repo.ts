@@ -4,7 +4,7 @@ import { parseConfig } from "./config.ts";
 import { blobPath, isCommit, publishSnapshot } from "./hub_cache.ts";
 import { downloadVerified, hasHash, type RemoteFile } from "./hub_download.ts";
 import { hubApiFetch, HubError, hubFetch, ModelRefusedError, reasonOf } from "./hub_fetch.ts";
-import { isFile, requiredFiles, smallFiles } from "./model_files.ts";
+import { isFile, missingSmallFiles, smallFiles } from "./model_files.ts";
 import { indexFile, parseIndex, weightsFile } from "./weights.ts";
 
 /** How far a download is; `total` grows once, when an index names its shards. */
@@ -67,7 +67,7 @@ export async function fetchFromHub(request: HubRequest): Promise<string> {
     if (!file) throw new InputError(`Cannot load ${id}: ${name} is not on the Hub: ${adviceFor(name)}`);
     wanted.set(name, file);
   };
-  requiredFiles.forEach(want);
+  missingSmallFiles((name) => files.has(name)).forEach(want);
   smallFiles.filter((name) => files.has(name)).forEach(want);
   const isSharded = !files.has(weightsFile) && files.has(indexFile);
   want(isSharded ? indexFile : weightsFile);

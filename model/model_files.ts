@@ -1,22 +1,29 @@
 // Which files make a model's folder, and whether all of them are there.
 import { join } from "node:path";
+import { tokenizerForms } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { adapterConfigFile, adapterFile } from "./adapter_config.ts";
 import { tokenizerFiles } from "./export.ts";
 import { indexFile, parseIndex, weightsFile } from "./weights.ts";
 
-/** Fetched where the Hub has them; of these, config.json and tokenizer.json must be there. */
+/** Fetched where the Hub has them; of these, config.json and the files of one form of tokenizer must be there. */
 export const smallFiles = ["config.json", ...tokenizerFiles] as const;
-export const requiredFiles = ["config.json", "tokenizer.json"] as const;
+
+/** What is missing of config.json and a tokenizer: tokenizer.json's name stands for any of its forms. */
+export function missingSmallFiles(has: (name: string) => boolean): string[] {
+  const hasTokenizer = tokenizerForms.some((names) => names.every(has));
+  return [...(has("config.json") ? [] : ["config.json"]), ...(hasTokenizer ? [] : ["tokenizer.json"])];
+}
 
 /** What a model's folder lacks, shards of its index included; empty when it is whole. Links are followed. Adapters have what
  *  else they need in the folder of their base. */
 export async function missingFiles(folder: string): Promise<string[]> {
-  const missing: string[] = [];
   if (await isFile(join(folder, adapterConfigFile))) {
     return await isFile(join(folder, adapterFile)) ? [] : [adapterFile];
   }
-  for (const name of requiredFiles) if (!await isFile(join(folder, name))) missing.push(name);
+  const found = new Set<string>();
+  for (const name of smallFiles) if (await isFile(join(folder, name))) found.add(name);
+  const missing = missingSmallFiles((name) => found.has(name));
   if (await isFile(join(folder, weightsFile))) return missing;
   const index = join(folder, indexFile);
   if (!await isFile(index)) return [...missing, weightsFile];

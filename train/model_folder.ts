@@ -1,7 +1,7 @@
 // A model's folder before its weights are read: configuration, tokenizer and template, checked against each other.
 import { join } from "node:path";
 import { type Template } from "../data/template.ts";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts";
+import { loadTokenizer, type Tokenizer, tokenizerForms } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { type ModelConfig, readConfig } from "../model/config.ts";
 import { type AdapterConfig, readAdapterConfig } from "../model/adapter_config.ts";
@@ -32,7 +32,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   };
   const config = await readConfig(await holder("config.json"));
   const { template } = architectureOf(config);
-  const tokenizerFolder = await holder("tokenizer.json", "spm.model", "tokenizer.model");
+  const tokenizerFolder = await holder(...tokenizerForms.map(([name]) => name));
   const tokenizer = await loadTokenizer(tokenizerFolder);
   if (tokenizer.vocabSize > config.vocab_size) {
     throw new InputError(

@@ -108,7 +108,7 @@ Deno.test("loadTokenizer() refuses files it cannot read, naming file and entry",
     [{}, `Cannot load tokenizer.json: model is missing: ${advice}`],
     [
       { ...good, model: { ...good.model, type: "WordLevel" } },
-      'Cannot load tokenizer.json: model.type is "WordLevel", must be "WordPiece" or "BPE": use another model',
+      'Cannot load tokenizer.json: model.type is "WordLevel", must be "WordPiece", "BPE" or "Unigram": use another model',
     ],
     [
       { ...good, model: { ...good.model, type: "BPE", merges: ["ab"] } },

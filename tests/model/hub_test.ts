@@ -22,6 +22,9 @@ Deno.test("resolveModel() gives a whole folder back and names what a broken one 
   inFolder(files, async (folder) => {
     assert.equal(await resolveModel(folder), folder);
     await Deno.remove(join(folder, "tokenizer.json"));
+    // vocab.txt alone is a tokenizer too.
+    assert.equal(await resolveModel(folder), folder);
+    await Deno.remove(join(folder, "vocab.txt"));
     await assert.rejects(resolveModel(folder), (error: Error) => {
       assert(error instanceof InputError);
       assert.match(error.message, /^Cannot load the model in .*: tokenizer\.json is missing/);
