@@ -158,6 +158,8 @@ function print(
       crossFitted === undefined ? " (on the battles it was fitted on)" : ""
     }`,
   );
+  const words = Array.from(weights, (weight) => weight.toFixed(4)).join(",");
+  console.log(`For submit with these models: --weights ${words}${on === "logits" ? " --on logits" : ""}`);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -36,6 +36,7 @@ Deno.test("ensemble fits weights out of fold, beats the best single, and mixes t
     assert.equal(mixed.code, 0, mixed.err);
     assert.match(mixed.out, /^30 battles, mean of probabilities .*\ncv +0\.\d+ +0\.\d+\nb\.csv=b_sub\.csv +/);
     assert.match(mixed.out, /\nfitted by others +0\.\d+\nBetter than the best single, cv, by 0\.\d+\n/);
+    assert.match(mixed.out, /\nFor submit with these models: --weights 0\.\d{4},0\.\d{4}\n/);
     const rows = Deno.readTextFileSync(`${folder}/s.csv`).trim().split("\n").slice(1).map((line) => line.split(","));
     assert.deepEqual(rows.map(([id]) => id), testIds);
     const scored = await task(["evaluate", "--data", "train.csv", "--predictions", "o.csv"], folder);
@@ -48,6 +49,7 @@ Deno.test("ensemble fits weights out of fold, beats the best single, and mixes t
       ["ensemble", "a.csv", "b.csv", "noise.csv", "--data", "train.csv", "--on", "logits"],
       folder,
     );
+    assert.match(three.out, /--weights [\d.]+,[\d.]+,0\.0000 --on logits\n/);
     assert.match(three.out, /\nnoise\.csv +[\d.]+ +0\.000\n/);
     const plain = await task(["ensemble", "a_sub.csv", "b_sub.csv", "--out", "mean.csv"], folder);
     assert.equal(plain.out, "mean.csv  3 rows\n", plain.err);
