@@ -1,4 +1,5 @@
 // A Program replays recorded commands: write the step uniform, encode, submit. Nothing is allocated but what WebGPU demands.
+import { GpuError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
 import { packUniform, type UniformField } from "./kernel.ts";
 import { type Groups, type StepValues, type TextureOperand } from "./recorder.ts";
@@ -31,6 +32,9 @@ interface Parts {
 
 /** Work of one submit, in floating-point operations: 0.2 s at 1 TFLOP/s, a tenth of Windows' 2 s watchdog there. */
 const FLOPS_PER_SUBMIT = 2e11;
+
+/** Timestamps of one query set: WebGPU's limit. */
+const mostQueries = 4096;
 
 export class Program {
   readonly memory: ProgramMemory;
@@ -103,6 +107,11 @@ export class Program {
     device.queue.writeBuffer(this.#parts.step, 0, packUniform(this.#parts.stepFields, values, "the step uniform"));
     const dispatches = this.#commands.filter((c) => c.kind === "dispatch");
     const count = dispatches.length * 2;
+    if (count > mostQueries) {
+      throw new GpuError(
+        `Cannot time ${dispatches.length} dispatches: WebGPU times ${mostQueries / 2} at once: take a smaller model`,
+      );
+    }
     const querySet = device.createQuerySet({ type: "timestamp", count });
     const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
     const resolved = device.createBuffer({ size: count * 8, usage });

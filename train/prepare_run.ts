@@ -13,6 +13,7 @@ import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { trainingData, validation } from "./feed.ts";
 import { loraOf } from "./lora_settings.ts";
 import { loadRunData, type RunData } from "./load_data.ts";
+import { timeKernels, writeKernelTimes } from "./kernel_times.ts";
 import { type LoopResult, runLoop, totalSteps, type Watcher } from "./loop.ts";
 import { type ModelFolder, readModelFolder } from "./model_folder.ts";
 import { predictAll } from "./predict.ts";
@@ -78,6 +79,10 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     created.dispose();
     throw error;
   }
+  if (flags.profile && !created.adapter.features.includes("timestamp-query")) {
+    created.dispose();
+    throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
+  }
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
   const notices: string[] = [];
@@ -114,6 +119,8 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
             await writeModel({ out, model, lora, settings, created });
             if (settings.folds !== undefined) await writeOutOfFold(out, data.valid, created);
           });
+          const [batch] = flags.profile ? feed.planEpoch(0)[0]() : [];
+          if (batch) await spent.within("profile", async () => writeKernelTimes(out, await timeKernels(engine, batch)));
         }
         return result;
       } finally {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
 import { writeFully, writeTextAtomically } from "../model/atomic_file.ts";
 import { type JsonObject, parseObject } from "../model/json_text.ts";
+import { kernelTimesName } from "./kernel_times.ts";
 
 /** One optimizer step, or one validation, as a line of metrics.jsonl. */
 export type MetricsRow = { step: number } & Record<string, number>;
@@ -18,6 +19,7 @@ const ownNames = [
   "run.json",
   "metrics.jsonl",
   "times.jsonl",
+  kernelTimesName,
   "checkpoint",
   reportName,
   "config.json",

@@ -204,6 +204,12 @@ export const trainFlags = {
     max: 1000,
     perRun: true,
   }),
+  profile: toggle({
+    group: run,
+    help: "time each kernel once the run is done, for its report.html",
+    default: false,
+    perRun: true,
+  }),
 };
 
 /** What the user typed, defaults of the table filled in. */

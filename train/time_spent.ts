@@ -10,6 +10,7 @@ export const phases = {
   validate: "validation",
   checkpoint: "checkpoints",
   export: "writing the model",
+  profile: "timing kernels",
   other: "the rest",
 } as const;
 

@@ -3,6 +3,7 @@
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../../errors.ts";
 import { isObject, type JsonObject, parseObject } from "../../model/json_text.ts";
+import { type KernelTimes, kernelTimesName } from "../../train/kernel_times.ts";
 import { type Phase, phases } from "../../train/time_spent.ts";
 
 /** One optimizer step. */
@@ -40,6 +41,8 @@ export interface Run {
   validations: ValidationRow[];
   /** Milliseconds of each phase; empty where nobody noted them. */
   times: Partial<Record<Phase, number>>;
+  /** Of a run with --profile. */
+  kernels?: KernelTimes;
 }
 
 /** @throws {InputError} if the folder holds no run, or a damaged one */
@@ -75,7 +78,18 @@ export async function readRunFolder(path: string): Promise<Run> {
     steps: rows.flatMap(({ row, line }) => "validLogLoss" in row ? [] : [stepOf(metrics, line, row)]),
     validations: rows.flatMap(({ row, line }) => "validLogLoss" in row ? [validationOf(metrics, line, row)] : []),
     times: await readTimes(join(path, "times.jsonl")),
+    ...await readKernels(join(path, kernelTimesName)),
   };
+}
+
+async function readKernels(file: string): Promise<Pick<Run, "kernels">> {
+  const text = await read(file);
+  if (text === undefined) return {};
+  const { tokens, battles, kernels } = parseObject(text, `Cannot read ${file}`, "remove it");
+  const isSound = Number.isFinite(tokens) && Number.isFinite(battles) && Array.isArray(kernels) &&
+    kernels.every((one) => isObject(one) && Number.isFinite(one.ms) && Number.isFinite(one.dispatches));
+  if (!isSound) throw new InputError(`Cannot read ${file}: it holds no times of kernels: remove it`);
+  return { kernels: { tokens, battles, kernels } as KernelTimes };
 }
 
 function stepOf(file: string, line: number, row: JsonObject): StepRow {

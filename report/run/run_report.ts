@@ -1,10 +1,11 @@
 // The report of one run: how the loss fell, what was validated, how fast it went, where the time went, what was set.
 import { flagName } from "../../train/flags.ts";
 import { trainFlags } from "../../train/settings.ts";
+import type { KernelTimes } from "../../train/kernel_times.ts";
 import { type Phase, phases } from "../../train/time_spent.ts";
 import { duration, oneLine, percent, plural, whole } from "../format.ts";
 import { figure, paragraph, renderPage, type Section, table } from "../page.ts";
-import { colours, draw, marginFor, Plot } from "../plot.ts";
+import { colours, draw, marginFor, Plot, shortened } from "../plot.ts";
 import {
   bestValidation,
   meanOver,
@@ -35,6 +36,7 @@ export function runReport(run: Run): string {
       ...(validations.length > 0 ? [validationSection(run)] : []),
       ...(steps.length > 0 ? [rateSection(run), throughputSection(run)] : []),
       ...(Object.keys(run.times).length > 0 ? [timeSection(run)] : []),
+      ...(run.kernels ? [kernelSection(run.kernels)] : []),
       settingsSection(run),
       circumstances(run),
     ],
@@ -243,6 +245,54 @@ function timeSection(run: Run): Section {
           ? "This CPU adapter computes inside the submit, so its work counts as encoding and submitting. "
           : "The adapter computes while the loop packs, uploads and encodes the next step; what is waited for is its own work. ") +
         "A run that was stopped and resumed counts all its parts.",
+    )],
+  };
+}
+
+const kernelsShown = 15;
+
+function kernelSection({ tokens, battles, kernels }: KernelTimes): Section {
+  const total = kernels.reduce((sum, { ms }) => sum + ms, 0);
+  const rest = kernels.slice(kernelsShown);
+  const shown = kernels.slice(0, kernelsShown).map(({ kernel, ms, dispatches }) => ({
+    name: shortened(oneLine(String(kernel), 60), 34),
+    ms,
+    dispatches,
+  }));
+  if (rest.length > 0) {
+    const sum = (key: "ms" | "dispatches") => rest.reduce((total, one) => total + one[key], 0);
+    shown.push({ name: plural(rest.length, "other"), ms: sum("ms"), dispatches: sum("dispatches") });
+  }
+  const svg = draw("Time of each kernel", {
+    height: 56 + 21 * shown.length,
+    marginLeft: marginFor(shown.map(({ name }) => name)),
+    marginRight: 190,
+    x: { label: "share of a micro-step (%)", percent: true, ticks: 5 },
+    y: { label: null, domain: shown.map(({ name }) => name), padding: 0.25 },
+    marks: [
+      Plot.gridX({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.barX(shown, { y: "name", x: ({ ms }) => ms / total, fill: colours.accent }),
+      Plot.text(shown, {
+        y: "name",
+        x: ({ ms }) => ms / total,
+        dx: 6,
+        textAnchor: "start",
+        text: ({ ms, dispatches }) =>
+          `${percent(ms / total)}  (${ms.toPrecision(3)} ms, ${plural(dispatches, "dispatch", "dispatches")})`,
+      }),
+      Plot.ruleX([0]),
+    ],
+  });
+  return {
+    title: "Kernels",
+    parts: [figure(
+      svg,
+      `By the adapter's clock, in one micro-step of ${plural(tokens, "token")} in ${
+        plural(battles, "battle")
+      }, forward and ` +
+        `backward, each dispatch in a pass of its own; ${
+          total.toPrecision(4)
+        } ms in all. The optimizer is not among them.`,
     )],
   };
 }

@@ -137,8 +137,14 @@ Deno.test("train --steps 0 writes the untrained model, joint, and --method head 
       0,
     );
 
-    const head = await task(["train", ...data, "--steps", "3", "--method", "head", "--out", "head"], folder);
+    const head = await task(
+      ["train", ...data, "--steps", "3", "--method", "head", "--profile", "--out", "head"],
+      folder,
+    );
     assert.equal(head.code, 0, head.err);
+    const { kernels } = JSON.parse(Deno.readTextFileSync(`${folder}/head/kernels.json`));
+    assert.ok(kernels.length > 5 && kernels[0].ms >= kernels[1].ms && kernels.at(-1).ms > 0, JSON.stringify(kernels));
+    assert.match(Deno.readTextFileSync(`${folder}/head/report.html`), /<section id="kernels">/);
     const { openWeights } = await import("../../model/weights.ts");
     const before = await openWeights(`${folder}/model`), after = await openWeights(`${folder}/head`);
     for (const name of before.names()) assert.deepEqual(await after.readF32(name), await before.readF32(name), name);

@@ -141,7 +141,7 @@ Deno.test({
     inFolder(async (folder) => {
       const validations = Array.from({ length: 20 }, (_, at) => 150 * (at + 1));
       const cases = [
-        { name: "long", made: { steps: 3000, validations }, loss: 620, norms: 600 },
+        { name: "long", made: { steps: 3000, validations, kernels: 20 }, loss: 620, norms: 600 },
         { name: "short", made: { steps: 1, validations: [1] }, loss: 2, norms: 1 },
       ];
       for (const { name, made, loss, norms } of cases) {
@@ -155,6 +155,7 @@ Deno.test({
         assert.ok(marks["learning-rate-and-gradients dot"] >= norms, name);
         assert.equal(marks["throughput line"], 1, name);
         assert.equal(marks["where-the-time-went bar"], 6, name);
+        assert.equal(marks["kernels bar"], name === "long" ? 16 : undefined, name);
         assert.deepEqual({ clashes, complaints }, { clashes: [], complaints: [] }, name);
         const phone = await see(report, 390);
         assert.ok(!phone.clashes.includes("the page is wider than its window"), name);

@@ -9,6 +9,8 @@ export interface HandMadeRun {
   adapter?: string;
   dataSha256?: string;
   noTimes?: boolean;
+  /** How many kernels were timed. */
+  kernels?: number;
 }
 
 const defaults = Object.fromEntries(
@@ -49,6 +51,12 @@ export function writeRun(path: string, made: HandMadeRun): void {
   Deno.mkdirSync(path, { recursive: true });
   Deno.writeTextFileSync(`${path}/run.json`, JSON.stringify(run));
   Deno.writeTextFileSync(`${path}/metrics.jsonl`, rows.map((row) => JSON.stringify(row) + "\n").join(""));
+  if (made.kernels) {
+    const kernels = Array.from({ length: made.kernels }, (_, at) => (
+      { kernel: `kernel of a longer name ${at}`, dispatches: 6, ms: 100 / (at + 1) }
+    ));
+    Deno.writeTextFileSync(`${path}/kernels.json`, JSON.stringify({ tokens: 2000, battles: 9, kernels }));
+  }
   if (made.noTimes) return;
   const times = [{ prepare: 3000, pack: 20, wait: 60_000, validate: 9000 }, { wait: 61_000, encode: 400, export: 90 }];
   Deno.writeTextFileSync(`${path}/times.jsonl`, times.map((row) => JSON.stringify(row) + "\n").join(""));

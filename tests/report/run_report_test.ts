@@ -66,6 +66,11 @@ const damages: [string, (path: string) => void, RegExp][] = [
     (path) => Deno.writeTextFileSync(`${path}/times.jsonl`, '{"wait":"long"}\n'),
     /times\.jsonl line 1: wait is "long", must be a number: /,
   ],
+  [
+    "damaged times of kernels",
+    (path) => Deno.writeTextFileSync(`${path}/kernels.json`, '{"tokens":5,"battles":1,"kernels":[{"ms":null}]}'),
+    /kernels\.json: it holds no times of kernels: remove it$/,
+  ],
 ];
 
 for (const [what, damage, message] of damages) {
@@ -100,14 +105,28 @@ Deno.test("readRunFolder() takes a step that was left out for its gradients, and
   }));
 
 Deno.test("runReport() shows what a run came to, and stands one without steps or validations", () =>
-  withRuns([{ steps: 40, validations: [20, 40], flags: { lr: 1e-4 } }, { steps: 0 }, { steps: 1 }], async (paths) => {
-    const [full, none, one] = await Promise.all(paths.map(async (path) => runReport(await readRunFolder(path))));
-    for (const words of ["1.0367", "2 min 14 s", "--lr", "700 MiB", "22,000,000 trained", "sha256 0123456789ab"]) {
-      assert.ok(full.includes(words), words);
-    }
-    assert.match(none, /No step was taken/);
-    for (const html of [full, none, one]) assert.doesNotMatch(html, /NaN|undefined|Infinity|<script|src=/);
-  }));
+  withRuns(
+    [{ steps: 40, validations: [20, 40], flags: { lr: 1e-4 }, kernels: 20 }, { steps: 0 }, { steps: 1 }],
+    async (paths) => {
+      const [full, none, one] = await Promise.all(paths.map(async (path) => runReport(await readRunFolder(path))));
+      for (
+        const words of [
+          "1.0367",
+          "2 min 14 s",
+          "--lr",
+          "700 MiB",
+          "22,000,000 trained",
+          "sha256 0123456789ab",
+          "2,000 tokens in 9 battles",
+          "5 others",
+        ]
+      ) {
+        assert.ok(full.includes(words), words);
+      }
+      assert.match(none, /No step was taken/);
+      for (const html of [full, none, one]) assert.doesNotMatch(html, /NaN|undefined|Infinity|<script|src=/);
+    },
+  ));
 
 Deno.test("compareRuns() names what differs, and what keeps scores from being compared", () =>
   withRuns(
