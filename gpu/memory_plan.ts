@@ -1,8 +1,9 @@
 // From recorded commands to memory: how long each operand lives, and which buffer or texture it gets.
 import { type Kernel } from "./kernel.ts";
-import { type Plan, planSlots } from "./memory.ts";
+import { planSlots } from "./memory.ts";
 import { type ProgramMemory } from "./program.ts";
 import { type Dispatch, type TextureOperand } from "./recorder.ts";
+import { type SharedMemory } from "./shared_memory.ts";
 import { Tensor } from "./tensor.ts";
 
 export type Operand = Tensor | TextureOperand;
@@ -20,35 +21,62 @@ interface Lives {
 /** Which memory each operand of the needed commands gets, and how much there is of it. */
 export interface MemoryPlan {
   needed: readonly Entry[];
-  buffers: Plan & { tensors: readonly Tensor[] };
+  /** Each in memory of its own. */
+  kept: readonly Tensor[];
+  /** The place of each in shared memory. */
+  buffers: ReadonlyMap<Tensor, number>;
   /** By size: textures share memory only among equal ones. */
-  textures: readonly (Plan & { operands: readonly TextureOperand[] })[];
+  textures: readonly { kind: string; sides: [width: number, height: number]; places: Map<TextureOperand, number> }[];
+  /** What is not there yet. */
   bytes: ProgramMemory;
 }
 
-/** @param kept tensors whose memory nothing else may use */
-export function planMemory(needed: readonly Entry[], kept: ReadonlySet<Tensor>): MemoryPlan {
-  const lives = livesOf(needed), end = needed.length;
-  const tensors: Tensor[] = [], bySize = new Map<string, TextureOperand[]>();
+/** The kind of shared memory that holds tensors. */
+export const BUFFERS = "slot";
+
+/** @param kept tensors whose memory nothing else may use @param shared grows by what is not there yet */
+export function planMemory(
+  needed: readonly Entry[],
+  kept: ReadonlySet<Tensor>,
+  shared: SharedMemory,
+): MemoryPlan {
+  const lives = livesOf(needed);
+  const tensors: Tensor[] = [], own: Tensor[] = [], bySize = new Map<string, TextureOperand[]>();
   for (const operand of lives.keys()) {
     if (operand instanceof Tensor) {
-      if (operand.planned) tensors.push(operand);
+      if (operand.planned) (kept.has(operand) ? own : tensors).push(operand);
       continue;
     }
     const key = `${operand.rows}x${operand.texels}`;
     bySize.set(key, [...(bySize.get(key) ?? []), operand]);
   }
-  const lifetimes = tensors.map((tensor) => ({
-    bytes: Math.ceil(tensor.bytes / 256) * 256,
-    ...(kept.has(tensor) ? { first: 0, last: end } : lives.get(tensor)!),
-  }));
-  const buffers = { tensors, ...planSlots(lifetimes) };
-  const textures = [...bySize.values()].map((operands) => {
-    const [width, height] = textureSides(operands[0]), bytes = width * height * 16;
-    return { operands, ...planSlots(operands.map((operand) => ({ bytes, ...lives.get(operand)! }))) };
+  const lifetimesOf = <O extends Operand>(operands: readonly O[], bytes: (operand: O) => number) =>
+    operands.map((operand) => ({ bytes: bytes(operand), ...lives.get(operand)! }));
+  const place = <O extends Operand>(kind: string, operands: readonly O[], bytes: (operand: O) => number) => {
+    const { slot, slotBytes } = planSlots(lifetimesOf(operands, bytes));
+    const { places, added } = shared.reserve(kind, slotBytes);
+    return { places: new Map(operands.map((operand, i) => [operand, places[slot[i]]])), added };
+  };
+  const buffers = place(BUFFERS, tensors, alignedBytes);
+  const textures = [...bySize].map(([kind, operands]) => {
+    const sides = textureSides(operands[0]);
+    return { kind, sides, ...place(kind, operands, () => sides[0] * sides[1] * 16) };
   });
-  const total = (plans: readonly Plan[]) => plans.flatMap(({ slotBytes }) => slotBytes).reduce((a, b) => a + b, 0);
-  return { needed, buffers, textures, bytes: { buffers: total([buffers]), textures: total(textures) } };
+  const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+  return {
+    needed,
+    kept: own,
+    buffers: buffers.places,
+    textures,
+    bytes: {
+      buffers: buffers.added + total(own.map(alignedBytes)),
+      textures: total(textures.map(({ added }) => added)),
+    },
+  };
+}
+
+export function alignedBytes({ bytes }: Tensor): number {
+  return Math.ceil(bytes / 256) * 256;
 }
 
 export function operandsOf(entry: Entry): { reads: Operand[]; writes: Operand[] } {

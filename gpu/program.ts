@@ -26,7 +26,7 @@ export interface ProgramMemory {
 interface Parts {
   step: GPUBuffer;
   stepFields: readonly UniformField[];
-  owned: (GPUBuffer | GPUTexture)[];
+  owned: { destroy(): void }[];
   memory: ProgramMemory;
 }
 

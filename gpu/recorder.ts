@@ -3,15 +3,17 @@ import { GpuError, ShapeError } from "../errors.ts";
 import { type Gpu } from "./device.ts";
 import { type Binding, type Kernel, packUniform, type UniformField } from "./kernel.ts";
 import {
+  alignedBytes,
+  BUFFERS,
   type Entry,
   type MemoryPlan,
   type Operand,
   operandsOf,
   planMemory,
   textureColumns,
-  textureSides,
 } from "./memory_plan.ts";
 import { PipelineCache } from "./pipelines.ts";
+import { SharedMemory } from "./shared_memory.ts";
 import { type Command, Program } from "./program.ts";
 import { elementBytes, Tensor, type TensorOptions } from "./tensor.ts";
 
@@ -170,16 +172,22 @@ export class Recorder {
   }
 
   /**
-   * Plans memory and makes the Program, which owns the memory it planned.
+   * Plans memory and makes the Program.
    *
    * @param stepFields the struct of the `step` uniform that all kernels of the program share
    * @param poison fills planned memory with NaN, so that a test sees whoever reads what nobody wrote
+   * @param shared memory that other programs use too; its maker destroys it. Without it the Program has its own
    */
-  build(pipelines: PipelineCache, stepFields: readonly UniformField[], { poison = false } = {}): Program {
+  build(
+    pipelines: PipelineCache,
+    stepFields: readonly UniformField[],
+    { poison = false, shared }: { poison?: boolean; shared?: SharedMemory } = {},
+  ): Program {
     const { device } = this.gpu;
-    const plan = this.plan();
-    const { needed } = plan;
-    const owned = [...this.#placeTensors(plan, poison), ...this.#placeTextures(plan)];
+    const memory = shared ?? new SharedMemory(), plan = this.plan(memory), { needed } = plan;
+    const owned: { destroy(): void }[] = [...this.#placeTensors(plan, memory, poison)];
+    this.#placeTextures(plan, memory);
+    if (!shared) owned.push(memory);
     for (const [{ region }, data] of this.#constants) {
       // A tensor that no command touches has no place.
       if (region) device.queue.writeBuffer(region.buffer, region.offset, data);
@@ -244,42 +252,35 @@ export class Recorder {
     return new Program(this.gpu, commands, { step, stepFields, owned, memory: plan.bytes });
   }
 
-  /** What `build` would allocate, without allocating it; uniforms, some hundred bytes a dispatch, are not counted. */
-  plan(): MemoryPlan {
-    return planMemory(this.#needed(), this.#kept);
+  /**
+   * What `build` would allocate, without allocating it; uniforms, some hundred bytes a dispatch, are not counted.
+   *
+   * @param shared as for `build`
+   */
+  plan(shared = new SharedMemory()): MemoryPlan {
+    return planMemory(this.#needed(), this.#kept, shared);
   }
 
-  #placeTensors({ buffers: { tensors, slot, slotBytes } }: MemoryPlan, poison: boolean): GPUBuffer[] {
-    const { device } = this.gpu;
-    const buffers = slotBytes.map((size, i) =>
-      device.createBuffer({
-        label: `slot ${i}`,
-        size,
-        usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      })
-    );
+  #placeTensors({ kept, buffers }: MemoryPlan, shared: SharedMemory, poison: boolean): GPUBuffer[] {
+    const own = new SharedMemory(), { places } = own.reserve(BUFFERS, kept.map(alignedBytes));
+    const placed = [
+      ...kept.map((tensor, i) => [tensor, own.buffer(this.gpu, BUFFERS, places[i])] as const),
+      ...[...buffers].map(([tensor, place]) => [tensor, shared.buffer(this.gpu, BUFFERS, place)] as const),
+    ];
+    for (const [tensor, buffer] of placed) tensor.region = { buffer, offset: 0, size: tensor.bytes };
     if (poison) {
-      for (const buffer of buffers) {
+      for (const buffer of new Set(placed.map(([, buffer]) => buffer))) {
         // A NaN as one f32 and as two f16.
-        device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
+        this.gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
       }
     }
-    tensors.forEach((tensor, i) => tensor.region = { buffer: buffers[slot[i]], offset: 0, size: tensor.bytes });
-    return buffers;
+    return placed.slice(0, kept.length).map(([, buffer]) => buffer);
   }
 
-  #placeTextures({ textures: groups }: MemoryPlan): GPUTexture[] {
-    return groups.flatMap(({ operands, slot, slotBytes }) => {
-      const textures = slotBytes.map(() =>
-        this.gpu.device.createTexture({
-          size: textureSides(operands[0]),
-          format: "rgba32float",
-          usage: GPUTextureUsage.COPY_DST | GPUTextureUsage.STORAGE_BINDING,
-        })
-      );
-      operands.forEach((operand, i) => operand.texture = textures[slot[i]]);
-      return textures;
-    });
+  #placeTextures({ textures }: MemoryPlan, shared: SharedMemory): void {
+    for (const { kind, sides, places } of textures) {
+      for (const [operand, place] of places) operand.texture = shared.texture(this.gpu, kind, place, sides);
+    }
   }
 }
 

@@ -4,6 +4,7 @@ import { GpuError, InputError, ShapeError, UsageError } from "../errors.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { type Program } from "../gpu/program.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
+import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
 import { adamwStep } from "../kernels/adamw.ts";
@@ -68,6 +69,8 @@ export class GpuEngine implements Engine {
   readonly #unused: readonly NamedTensor[];
   readonly #pipelines: PipelineCache;
   readonly #tensors: ProgramTensors;
+  /** Of all programs: none runs while another does. */
+  readonly #shared = new SharedMemory();
   #training: Program | undefined;
   #optimizer: Program | undefined;
   #prediction: { program: Program; logits: Tensor; probabilities: Tensor } | undefined;
@@ -252,6 +255,7 @@ export class GpuEngine implements Engine {
 
   dispose(): void {
     for (const program of [this.#training, this.#optimizer, this.#prediction?.program]) program?.dispose();
+    this.#shared.destroy();
     const { parameters, ...owned } = this.#tensors;
     destroyTensors(owned);
     parameters.dispose();
@@ -282,17 +286,21 @@ export class GpuEngine implements Engine {
     );
   }
 
+  get #building() {
+    return { poison: this.#options.poison, shared: this.#shared };
+  }
+
   #recordTraining(): Program {
-    return recordTraining(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#options);
+    return recordTraining(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#building);
   }
 
   #recordPrediction(): { program: Program; logits: Tensor; probabilities: Tensor } {
     const { recorder, ...results } = recordPrediction(this.#options, this.#tensors);
-    return { program: recorder.build(this.#pipelines, stepFields, this.#options), ...results };
+    return { program: recorder.build(this.#pipelines, stepFields, this.#building), ...results };
   }
 
   #recordOptimizer(): Program {
-    return recordOptimizer(this.#options, this.#tensors).build(this.#pipelines, stepFields);
+    return recordOptimizer(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#building);
   }
 }
 

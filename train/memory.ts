@@ -4,6 +4,7 @@ import { type ProgramMemory } from "../gpu/program.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { type PlannedAdapter, planningGpu } from "../gpu/planning.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
+import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { type Precision } from "../kernels/tape.ts";
 import { type FamilyConfig } from "../model/architecture.ts";
@@ -92,10 +93,11 @@ export function estimateMemory(adapter: PlannedAdapter, options: EstimateOptions
     ...ownedTensors(gpu, options),
   };
   const planned = { ...options, gpu };
+  const shared = new SharedMemory();
   const recorders = [
     recordTraining(planned, tensors),
     recordOptimizer(planned, tensors),
     recordPrediction(planned, tensors).recorder,
   ];
-  return memoryUse(tensors, recorders.map((recorder) => recorder.plan().bytes));
+  return memoryUse(tensors, recorders.map((recorder) => recorder.plan(shared).bytes));
 }

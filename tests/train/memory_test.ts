@@ -9,7 +9,7 @@ import { engineChoices } from "../../train/create_engine.ts";
 import { type GpuEngineOptions } from "../../train/gpu_engine.ts";
 import { estimateMemory, totalBytes } from "../../train/memory.ts";
 import { checkMemory } from "../../train/memory_check.ts";
-import { loadGolden } from "../golden.ts";
+import { loadGolden, packGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
 import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
 
@@ -66,6 +66,32 @@ for (const [name, changes] of cases) {
     }
   });
 }
+
+Deno.test("programs share their memory: predictions between micro-batches change no byte of a step, nor the steps them", async () => {
+  const golden = await loadGolden("bert_wide_heads"), { gpu } = await testGpu();
+  const all = golden.battles.map((_, i) => i), half = [all.slice(0, 2), all.slice(2)];
+  const run = async (predicts: boolean) => {
+    const engine = await openGoldenEngine(gpu, golden, golden.folder);
+    try {
+      await engine.record();
+      const predictions: number[][] = [];
+      for (const step of [1, 2]) {
+        for (const indices of half) {
+          engine.accumulate(packGolden(golden, indices), { step, stepWeight: all.length });
+          if (predicts) predictions.push([...await engine.predict(packGolden(golden, all))]);
+        }
+        engine.update({ step, lr: 1e-3 });
+      }
+      return { losses: await engine.readSteps(), parameters: (await engine.readState()).parameters, predictions };
+    } finally {
+      engine.dispose();
+    }
+  };
+  const [plain, mixed] = [await run(false), await run(true)];
+  assert.deepEqual([mixed.losses, mixed.parameters], [plain.losses, plain.parameters]);
+  assert.deepEqual(mixed.predictions[0], mixed.predictions[1]);
+  assert.notDeepEqual(mixed.predictions[1], mixed.predictions[2]);
+});
 
 /** MiniLM as `train` would open it. */
 function miniLm(gpu: Gpu, { batchTokens }: { batchTokens: number }) {
