@@ -266,7 +266,7 @@ function kernelSection({ tokens, battles, kernels }: KernelTimes): Section {
   const svg = draw("Time of each kernel", {
     height: 56 + 21 * shown.length,
     marginLeft: marginFor(shown.map(({ name }) => name)),
-    marginRight: 190,
+    marginRight: 215,
     x: { label: "share of a micro-step (%)", percent: true, ticks: 5 },
     y: { label: null, domain: shown.map(({ name }) => name), padding: 0.25 },
     marks: [
