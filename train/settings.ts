@@ -13,7 +13,7 @@ export const defaultModel = defaultPipSource.id;
 
 const data = "Data",
   model = "Model",
-  lora = "Adapters (--method lora)",
+  lora = "Adapters (--method lora or qlora)",
   size = "Size of a step",
   length = "Length and optimizer",
   run = "Run";
@@ -121,7 +121,7 @@ export const trainFlags = {
   checkpointLayers: toggle({
     group: size,
     help:
-      "keep only each layer's input for the backward pass and compute the rest again: less memory, a third more time",
+      "keep only each layer's input for the backward pass and compute the rest again: less memory, a quarter to a half more time",
     otherwise: "on for --method qlora",
   }),
   memoryLimit: number({
