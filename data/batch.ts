@@ -24,4 +24,6 @@ export interface PackedBatch {
   battleIndex: Uint32Array<ArrayBuffer>;
   /** [battles] 1 where A and B were exchanged by augmentation (targets are exchanged already) */
   swapped: Uint8Array<ArrayBuffer>;
+  /** Of each battle the numbers beside its text, A and B exchanged where they are; absent where the battles have none */
+  numbers?: Float32Array<ArrayBuffer>[];
 }

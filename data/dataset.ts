@@ -1,5 +1,6 @@
 // Encoded battles: what stays in memory of a data set once its texts are tokens.
 import type { Battle, Outcome } from "./battle.ts";
+import { battleNumbers } from "./numbers.ts";
 import { encodeBattle, type EncodeOptions, type Sequence } from "./template.ts";
 import { writeLines } from "./text_file.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -22,6 +23,8 @@ export interface EncodedBattle {
   /** In the loss. @default {1} */
   weight?: number;
   truth?: [number, number, number];
+  /** Beside the text: `battleNumbers`, where they are asked for. */
+  numbers?: Float32Array<ArrayBuffer>;
 }
 
 /** Encodes battles in their order. */
@@ -44,6 +47,9 @@ function encodeOne(battle: Battle, index: number, tokenizer: Tokenizer, options:
     sequences,
     tokens: sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
     segments: sequences.length,
+    ...(options.features === "length" && {
+      numbers: battleNumbers(battle, sequences.flatMap(({ wholeTokens }) => wholeTokens)),
+    }),
     ...(battle.label !== undefined && { label: battle.label }),
     ...(battle.target !== undefined && { target: battle.target }),
     ...(battle.weight !== undefined && { weight: battle.weight }),
@@ -56,7 +62,7 @@ export function exchangeSides(sequences: readonly Sequence[]): Sequence[] {
   if (sequences.length === 2) {
     return [{ ...sequences[1], side: "a" }, { ...sequences[0], side: "b" }];
   }
-  const [{ inputIds, tokenTypeIds, answerStarts: [startA, startB] }] = sequences;
+  const [{ inputIds, tokenTypeIds, answerStarts: [startA, startB], wholeTokens }] = sequences;
   // Cutting treats A and B alike, so the exchanged sequence holds the same tokens: prompt, B with its mark, A with its.
   const answerA = inputIds.subarray(startA, startB), answerB = inputIds.subarray(startB);
   const exchanged = inputIds.slice();
@@ -69,6 +75,7 @@ export function exchangeSides(sequences: readonly Sequence[]): Sequence[] {
     inputIds: exchanged,
     tokenTypeIds: types,
     answerStarts: [startA, startA + answerB.length],
+    wholeTokens: wholeTokens.toReversed(),
   }];
 }
 

@@ -1,6 +1,7 @@
 // One micro-batch of a plan -> the arrays that the kernels read.
 import type { PackedBatch } from "./batch.ts";
 import { type EncodedBattle, exchangeSides } from "./dataset.ts";
+import { exchangeNumbers } from "./numbers.ts";
 import type { MicroBatch } from "./packing.ts";
 
 /** Of A wins, B wins, tie: where each goes when A and B change places. */
@@ -35,6 +36,11 @@ export function packBatch(
     battleIndex: Uint32Array.from(microBatch.battles),
     swapped: Uint8Array.from(microBatch.swapped, Number),
   };
+  const numbers = microBatch.battles.flatMap((index, at) => {
+    const own = battles[index].numbers;
+    return own ? [microBatch.swapped[at] ? exchangeNumbers(own) : own] : [];
+  });
+  if (numbers.length > 0) batch.numbers = numbers;
   let token = 0;
   for (const [segment, { inputIds, tokenTypeIds }] of sequences.entries()) {
     batch.starts[segment] = token;

@@ -10,6 +10,7 @@
 // tokenizer("\n".join(prompt), "\n".join(response)) gives, special tokens in users' text split.
 import { InputError, UsageError } from "../errors.ts";
 import type { Battle } from "./battle.ts";
+import { type NumberSet } from "./numbers.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { keepHeadAndTail, shareBudget } from "./truncation.ts";
 
@@ -23,6 +24,8 @@ export interface Sequence {
   tokenTypeIds: Uint8Array<ArrayBuffer>;
   /** First token of each answer: joint [of A, of B], siamese [of the response]. */
   answerStarts: number[];
+  /** Tokens of the answers before they were cut. */
+  wholeTokens: number[];
 }
 
 /** How parts become one sequence; `parts` are the prompt and one answer, or the prompt and both. */
@@ -31,8 +34,10 @@ export interface Template {
   /** Tokens round `parts` parts: special ones and headings. */
   marks(tokenizer: Tokenizer, parts: number): number;
   /** Lays out parts that fit. */
-  lay(tokenizer: Tokenizer, parts: readonly number[][]): Omit<Sequence, "side">;
+  lay(tokenizer: Tokenizer, parts: readonly number[][]): Laid;
 }
+
+type Laid = Omit<Sequence, "side" | "wholeTokens">;
 
 /** Parts between the tokenizer's own marks: cls part sep ... part sep. @param options `between` counts marks between parts;
  *  `typed` gives the last part and its mark type 1 */
@@ -77,7 +82,7 @@ export const decoderTemplate: Template = {
   lay: layPlain,
 };
 
-function layPlain(tokenizer: Tokenizer, parts: readonly number[][]): Omit<Sequence, "side"> {
+function layPlain(tokenizer: Tokenizer, parts: readonly number[][]): Laid {
   const { before, end } = parts.length === 3 ? headings.joint : headings.siamese;
   let ids = [...tokenizer.startIds];
   const starts: number[] = [];
@@ -96,6 +101,8 @@ export interface EncodeOptions {
   maxTokens: number;
   /** @default {the template of "bert"} */
   template?: Template;
+  /** Numbers beside the text. @default {"none"} */
+  features?: NumberSet;
 }
 
 /** The sequences of a battle: [ab] when joint, [a, b] when siamese. A sequence that is too long is cut as truncation.ts
@@ -114,7 +121,11 @@ export function encodeBattle(tokenizer: Tokenizer, battle: Battle, options: Enco
   );
   const sequence = (side: Sequence["side"], whole: number[][]): Sequence => {
     const lengths = shareBudget(whole.map(({ length }) => length), budget);
-    return { side, ...template.lay(tokenizer, whole.map((ids, part) => keepHeadAndTail(ids, lengths[part]))) };
+    return {
+      side,
+      ...template.lay(tokenizer, whole.map((ids, part) => keepHeadAndTail(ids, lengths[part]))),
+      wholeTokens: whole.slice(1).map(({ length }) => length),
+    };
   };
   return pairing === "joint"
     ? [sequence("ab", [prompt, a, b])]

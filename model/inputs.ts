@@ -1,5 +1,7 @@
 // What a micro-batch looks like on the GPU: the tensors a recorded model reads, and the bytes a packed batch puts there.
 import { type PackedBatch } from "../data/batch.ts";
+import { expandNumbers, numberColumns } from "../data/numbers.ts";
+import { ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
 import { type Live, type Tensor } from "../gpu/tensor.ts";
@@ -42,6 +44,8 @@ export interface ModelInputs {
   targets: Tensor;
   /** [B] */
   weights: Tensor;
+  /** [B, N] and [B, M]: the columns of the numbers beside the text, where the judge has some. */
+  numbers?: { winner: Tensor; tie: Tensor };
 }
 
 /** @param config says from which number on the model counts positions, and how many relative embeddings it has */
@@ -52,6 +56,7 @@ export function makeInputs(
     first_position?: number;
     relative_embeddings?: number;
   } = {},
+  { hasNumbers = false } = {},
 ): ModelInputs {
   const { tokens: T, segments: S, battles: B } = capacity;
   const integers = (label: string, shape: number[], live?: Live) =>
@@ -78,6 +83,12 @@ export function makeInputs(
     sides: integers("sides", [B, 2], "battles"),
     targets: ownedTensor(gpu, [B, 3], { label: "targets", live: "battles" }),
     weights: ownedTensor(gpu, [B], { label: "weights", live: "battles" }),
+    ...(hasNumbers && {
+      numbers: {
+        winner: ownedTensor(gpu, [B, numberColumns.winner], { label: "numbers", live: "battles" }),
+        tie: ownedTensor(gpu, [B, numberColumns.tie], { label: "numbers", live: "battles" }),
+      },
+    }),
   };
 }
 
@@ -105,6 +116,7 @@ export function uploadBatch(
   upload(gpu, inputs.positions, positions);
   upload(gpu, inputs.starts, batch.starts);
   upload(gpu, inputs.sides, batch.sides);
+  if (inputs.numbers) uploadNumbers(gpu, inputs.numbers, batch);
   const blocks = attentionBlocks(batch.starts);
   upload(gpu, inputs.blocks, blocks);
   const counts = {
@@ -131,6 +143,17 @@ export function uploadBatch(
   counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
   counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
   return counts;
+}
+
+function uploadNumbers(gpu: Gpu, into: NonNullable<ModelInputs["numbers"]>, batch: PackedBatch): void {
+  if (batch.numbers?.length !== batch.battles) {
+    throw new ShapeError("Cannot upload a batch without numbers: the model was trained with --features length");
+  }
+  const winner = new Float32Array(batch.battles * numberColumns.winner);
+  const tie = new Float32Array(batch.battles * numberColumns.tie);
+  for (const [row, numbers] of batch.numbers.entries()) expandNumbers(numbers, { winner, tie }, row);
+  upload(gpu, into.winner, winner);
+  upload(gpu, into.tie, tie);
 }
 
 function uploadGroups(gpu: Gpu, into: RowGroups, ids: Uint32Array): number {

@@ -3,10 +3,13 @@
 //   siamese  (prompt, A) and (prompt, B) through the same weights, mean-pooled over real tokens to u and v, then
 //            `swap`    z_A = a.u + b.v + c; z_B = a.v + b.u + c; z_tie = t.(u + v) + d.|u - v| + e
 //            `concat`  Dense(3) on [u; v]
+//            with numbers beside the text, number_head.wgsl adds their part to either
 //   joint    one sequence of prompt, A and B: exactly the architecture's …ForSequenceClassification
+import { numberColumns, type NumberSet } from "../data/numbers.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "../kernels/adapters.ts";
 import { concatHead } from "../kernels/concat_head.ts";
+import { numberHead } from "../kernels/number_head.ts";
 import { pool } from "../kernels/pool.ts";
 import { swapHead } from "../kernels/swap_head.ts";
 import { type Tape } from "../kernels/tape.ts";
@@ -31,6 +34,8 @@ export interface JudgeShape {
   trainLayers?: number;
   /** The form in which the backbone's frozen dense weights are held. @default floats of 32 bits */
   quant?: BaseForm;
+  /** Numbers beside the text, where the pairing is siamese. @default {"none"} */
+  features?: NumberSet;
 }
 
 /** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted; `lora` too, but trains adapters
@@ -55,7 +60,25 @@ export function judgeParameters(shape: JudgeShape, method: Method): ParameterSpe
 }
 
 /** The parameters that a backbone's checkpoint need not hold; those of the joint head are taken from it where it does. */
-export function headParameters({ config, pairing, head }: JudgeShape): ParameterSpec[] {
+export function headParameters(shape: JudgeShape): ParameterSpec[] {
+  return [...textHeadParameters(shape), ...(hasNumbers(shape) ? numberParameters : [])];
+}
+
+/** Whether the judge's head reads numbers beside the text. */
+export function hasNumbers({ pairing, features }: Pick<JudgeShape, "pairing" | "features">): boolean {
+  return pairing === "siamese" && features === "length";
+}
+
+/** Their weights, and what they are standardised by. */
+const numberParameters: ParameterSpec[] = [
+  { name: "head.numbers.winner", shape: [numberColumns.winner], decay: false, trainable: true },
+  { name: "head.numbers.tie", shape: [numberColumns.tie], decay: false, trainable: true },
+  { name: "head.numbers.winner_scale", shape: [numberColumns.winner], decay: false, trainable: false, initial: 1 },
+  { name: "head.numbers.tie_mean", shape: [numberColumns.tie], decay: false, trainable: false },
+  { name: "head.numbers.tie_scale", shape: [numberColumns.tie], decay: false, trainable: false, initial: 1 },
+];
+
+function textHeadParameters({ config, pairing, head }: JudgeShape): ParameterSpec[] {
   const W = config.hidden_size;
   const weight = (name: string, shape: number[]): ParameterSpec => ({ name, shape, decay: true, trainable: true });
   const bias = (name: string, size: number): ParameterSpec => ({ name, shape: [size], decay: false, trainable: true });
@@ -81,13 +104,29 @@ export function adaptersOf(
 
 /** Records the judge: logits [B, 3]. */
 export function judge(tape: Tape, options: JudgeOptions): Tensor {
-  const { config, pairing, head, parameters: w, inputs, dropout: rates } = options;
+  const { config, pairing, parameters: w, inputs, dropout: rates } = options;
   const sites = rates && new DropoutSites(tape, inputs);
   const architecture = architectureOf(config);
   const recording = { config, parameters: w, inputs, dropout: sites && { sites, rates } };
   const hidden = architecture.record(tape, recording);
   if (pairing === "joint") return architecture.joint.record(tape, hidden, recording);
   const pooled = pool(tape, hidden, { mode: "mean", starts: inputs.starts });
+  const logits = siameseHead(tape, pooled, options);
+  if (!inputs.numbers) return logits;
+  const number = (name: string) => w.tensor(`head.numbers.${name}`);
+  return numberHead(tape, logits, {
+    x: inputs.numbers.winner,
+    t: inputs.numbers.tie,
+    winner: number("winner"),
+    winnerScale: number("winner_scale"),
+    tie: number("tie"),
+    tieMean: number("tie_mean"),
+    tieScale: number("tie_scale"),
+  });
+}
+
+/** Records the head on the pooled sides: logits [B, 3]. */
+function siameseHead(tape: Tape, pooled: Tensor, { head, parameters: w, inputs }: JudgeOptions): Tensor {
   if (head === "concat") return concatHead(tape, pooled, { sides: inputs.sides, ...w.linear("head") });
   const part = (name: string) => w.tensor(`head.${name}`);
   return swapHead(tape, pooled, {

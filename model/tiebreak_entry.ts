@@ -1,4 +1,5 @@
 // The `tiebreak` entry of config.json: what a run folder says about itself that Hugging Face's fields cannot.
+import { type NumberSet, numberSets } from "../data/numbers.ts";
 import { InputError } from "../errors.ts";
 import { type CalibrationEntry, parseCalibration } from "./calibration_entry.ts";
 import { ConfigFields } from "./config_fields.ts";
@@ -18,6 +19,8 @@ export interface TiebreakEntry {
   max_tokens: number;
   /** The form of the base's frozen weights that the run's adapters were trained on, and are used on. Absent: floats. */
   quant?: BaseForm;
+  /** Siamese only: numbers beside the text, whose weights are in head.safetensors too. Absent: none. */
+  features?: NumberSet;
   /** Set by `calibrate`, applied to every prediction. */
   calibration?: CalibrationEntry;
 }
@@ -42,6 +45,7 @@ export function parseTiebreakEntry(config: ConfigFields): TiebreakEntry | undefi
     template,
     max_tokens: fields.count("max_tokens", 0),
     ...(fields.has("quant") && { quant: fields.choice<BaseForm>("quant", "nf4", ["nf4", "int8", "f16"]) }),
+    ...(fields.has("features") && { features: fields.choice<NumberSet>("features", "none", numberSets) }),
     ...(calibration && { calibration }),
   };
 }

@@ -1,4 +1,5 @@
 // From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
+import { type NumberSet } from "../data/numbers.ts";
 import { UsageError } from "../errors.ts";
 import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
@@ -32,6 +33,8 @@ export interface CreateEngineOptions {
   adapter?: AdapterConfig;
   /** The form in which the backbone's frozen dense weights are held. @default floats */
   quant?: BaseForm;
+  /** Numbers beside the text. @default {"none"} */
+  features?: NumberSet;
   /** Trains only so many of the top layers. @default all */
   trainLayers?: number;
   /** Battles of one optimizer step. */

@@ -16,7 +16,7 @@ import { type AdapterConfig } from "../model/adapter_config.ts";
 import { type Capacity, uploadBatch } from "../model/inputs.ts";
 import { adaptersOf, judge, judgeParameters, type Method } from "../model/judge.ts";
 import { type LoadedJudge, loadJudge } from "../model/load_judge.ts";
-import { Parameters } from "../model/parameters.ts";
+import { Parameters, type ParameterSpec } from "../model/parameters.ts";
 import { type ModelConfig } from "../model/config.ts";
 import { type MemoryUse, memoryUse, ownedTensors, RING, totalBytes } from "./memory.ts";
 import {
@@ -191,7 +191,7 @@ export class GpuEngine implements Engine {
 
   /** What the run trains, by our names. */
   async readTrained(): Promise<NamedTensor[]> {
-    return await this.parameters.read(this.parameters.specs.filter(({ trainable }) => trainable));
+    return await this.parameters.read(this.parameters.specs.filter(isLearned));
   }
 
   async readState(): Promise<EngineState> {
@@ -302,6 +302,11 @@ export class GpuEngine implements Engine {
   #recordOptimizer(): Program {
     return recordOptimizer(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#building);
   }
+}
+
+/** What the numbers are standardised by comes from the training battles, though no step changes it. */
+function isLearned({ name, trainable }: ParameterSpec): boolean {
+  return trainable || name.startsWith("head.numbers.");
 }
 
 /** Destroys the buffers of a tensor or of a record of tensors. */

@@ -7,9 +7,8 @@ import { ownedTensor } from "../gpu/recorder.ts";
 import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { type Precision } from "../kernels/tape.ts";
-import { type FamilyConfig } from "../model/architecture.ts";
 import { type Capacity, makeInputs } from "../model/inputs.ts";
-import { judgeParameters, type Method } from "../model/judge.ts";
+import { hasNumbers, judgeParameters, type JudgeShape, type Method } from "../model/judge.ts";
 import { Parameters } from "../model/parameters.ts";
 import {
   type ProgramOptions,
@@ -42,10 +41,10 @@ export const RING = 1024;
 /** What the programs of a run share beside the parameters. */
 export function ownedTensors(
   gpu: Gpu,
-  { capacity, config, precision }: { capacity: Capacity; config: FamilyConfig; precision?: Precision },
+  { precision, ...shape }: JudgeShape & { capacity: Capacity; precision?: Precision },
 ): Omit<ProgramTensors, "parameters"> {
   return {
-    inputs: makeInputs(gpu, capacity, config),
+    inputs: makeInputs(gpu, shape.capacity, shape.config, { hasNumbers: hasNumbers(shape) }),
     metrics: ownedTensor(gpu, [RING, 4], { label: "metrics" }),
     flag: ownedTensor(gpu, [1], { label: "flag", dtype: "u32" }),
     ...(precision === "f16" && { lossScale: ownedTensor(gpu, [3], { label: "loss scale" }) }),

@@ -30,7 +30,8 @@ export async function openTrained(
     pairing,
     asked.batchTokens,
   );
-  const encoding = { pairing, maxTokens, template };
+  const features = config.tiebreak?.features;
+  const encoding = { pairing, maxTokens, template, features };
   const options = {
     folder: base,
     adapter,
@@ -38,6 +39,7 @@ export async function openTrained(
     config,
     quant: adapter && config.tiebreak?.quant,
     pairing,
+    features,
     head: config.tiebreak?.head ?? "swap" as const,
     // The head alone, or with adapters, has gradients and moments: the least memory.
     method: adapter ? "lora" as const : "head" as const,

@@ -11,6 +11,7 @@ import { architectureOf } from "../model/registry.ts";
 import { readCheckpoint, startOfRun } from "./checkpoint.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { trainingData, validation } from "./feed.ts";
+import { beginWithNumbers } from "./fit_numbers.ts";
 import { loraOf } from "./lora_settings.ts";
 import { loadRunData, type RunData } from "./load_data.ts";
 import { timeKernels, writeKernelTimes } from "./kernel_times.ts";
@@ -83,6 +84,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     created.dispose();
     throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
   }
+  if (created.engine.initialised.includes("head.numbers.winner")) beginWithNumbers(created.engine, data.train);
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
   const notices: string[] = [];
@@ -180,7 +182,7 @@ interface Written {
 }
 
 async function writeModel({ out, model, lora, settings, created }: Written): Promise<void> {
-  const { pairing, head, maxTokens } = settings, form = baseForm(settings);
+  const { pairing, head, features, maxTokens } = settings, form = baseForm(settings);
   const { config, adapter } = model;
   const entry = {
     pairing,
@@ -188,6 +190,7 @@ async function writeModel({ out, model, lora, settings, created }: Written): Pro
     template: model.template.name,
     max_tokens: maxTokens,
     ...(form && { quant: form }),
+    ...(features !== "none" && { features }),
   };
   if (!lora) {
     const tensors = await created.engine.readParameters();

@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { type BaseForm } from "../model/parameters.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
+import { type NumberSet, numberSets } from "../data/numbers.ts";
 import { type Precision } from "../kernels/tape.ts";
 import { type Method } from "../model/judge.ts";
 import { type LoraForm } from "../model/lora.ts";
@@ -59,6 +60,11 @@ export const trainFlags = {
     otherwise: "as suits the model: siamese for encoders, joint for decoders",
   }),
   head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
+  features: choice(numberSets, {
+    group: model,
+    help: "numbers beside the text for a siamese head: lengths and formats of both answers",
+    otherwise: "none, or the run's that --model names",
+  }),
   method: choice(["full", "head", "lora", "qlora"], {
     group: model,
     help:
@@ -224,6 +230,7 @@ export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "of
   epochs: number;
   method: Method;
   checkpointLayers: boolean;
+  features: NumberSet;
 }
 
 /** What the built-in sample wants in place of the defaults: so few and so clear battles bear a high rate (docs/sample.md). */
@@ -235,7 +242,7 @@ const sampleRecipe = { lr: 3e-4, epochs: 1 };
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(
   flags: TrainFlags,
-  config: { max_position_embeddings: number; tiebreak?: { quant?: BaseForm } },
+  config: { max_position_embeddings: number; tiebreak?: { quant?: BaseForm; features?: NumberSet } },
   defaultPairing: "siamese" | "joint",
   adapter?: LoraForm,
 ): TrainSettings {
@@ -249,6 +256,10 @@ export function resolveSettings(
   if (method === "head" && flags.trainLayers !== undefined) {
     throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
   }
+  const features = flags.features ?? (pairing === "siamese" ? config.tiebreak?.features : undefined) ?? "none";
+  if (features !== "none" && pairing === "joint") {
+    throw new UsageError("Cannot use --features length with joint pairs: leave it out, or add --pairing siamese");
+  }
   if (method !== "qlora" && flags.quant !== undefined) {
     throw new UsageError(`Cannot use --quant with --method ${method}: leave it out, or add --method qlora`);
   }
@@ -259,6 +270,7 @@ export function resolveSettings(
     checkpointLayers: flags.checkpointLayers ?? method === "qlora",
     method,
     pairing,
+    features,
     maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
     lr: flags.lr ?? { head: 1e-3, lora: 2e-4, qlora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],

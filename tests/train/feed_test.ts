@@ -20,6 +20,7 @@ const battles = Array.from({ length: 11 }, (_, index): EncodedBattle => {
     inputIds: new Uint32Array(length).fill(id),
     tokenTypeIds: new Uint8Array(length),
     answerStarts: [1],
+    wholeTokens: [length],
   });
   return {
     index,
