@@ -15,8 +15,23 @@ const matmulShare = (length: number): Goal => ({
   kernel: "train_step",
   size: { length },
   figure: ({ ofMatmul }) => `${percent(ofMatmul!)} of the best matmul`,
-  wanted: "at least 60 %",
-  reached: ({ ofMatmul }) => ofMatmul! >= 0.6,
+  wanted: "at least 75 %",
+  reached: ({ ofMatmul }) => ofMatmul! >= 0.75,
+});
+
+const fmaShare = (kernel: string): Goal => ({
+  kernel,
+  size: { schedule: "textures" },
+  figure: ({ ofFma }) => `${percent(ofFma!)} of multiply-adds`,
+  wanted: "at least 25 %",
+  reached: ({ ofFma }) => ofFma! >= 0.25,
+});
+
+const copyShare = (kernel: string): Goal => ({
+  kernel,
+  figure: ({ ofCopy }) => `${percent(ofCopy!)} of a copy`,
+  wanted: "at least 70 %",
+  reached: ({ ofCopy }) => ofCopy! >= 0.7,
 });
 
 /** Held to the end of compilation, which on some adapters comes after the first submit. */
@@ -45,6 +60,8 @@ const likeArithmetic = (length: string, most: number): Goal => ({
 });
 
 const goals: Goal[] = [
+  ...["matmul.NT", "matmul.NN", "matmul.TN"].map(fmaShare),
+  ...["layer_norm.forward", "layer_norm.backward", "add.forward", "add.backward"].map(copyShare),
   matmulShare(128),
   matmulShare(256),
   startSeconds("warm", 12),
@@ -67,7 +84,7 @@ export function goalLines(rows: readonly Row[]): string[] {
     const matches = (row: Row) =>
       row.kernel === goal.kernel && Object.entries(goal.size ?? {}).every(([name, value]) => row.size[name] === value);
     return rows.filter(matches).map((row) => {
-      const size = row.kernel.startsWith("against.")
+      const size = /^(against|matmul)\./.test(row.kernel) || goal.size === undefined
         ? sizeText(row.size)
         : Object.entries(goal.size ?? {}).map(([name, value]) => `${name} ${value}`).join(", ");
       return `${goal.kernel} (${size}): ${goal.figure(row)}, wanted ${goal.wanted}: ` +

@@ -1,5 +1,6 @@
 // `bench`: figures of this adapter, kernel by kernel and end to end, as a table, as JSON, or as a page of results.
 import { join, resolve } from "node:path";
+import { chartPage } from "../bench/chart.ts";
 import { compareLines, readEarlier } from "../bench/compare.ts";
 import { circumstances } from "../bench/circumstances.ts";
 import { goalLines } from "../bench/goals.ts";
@@ -44,6 +45,7 @@ const description = {
     json: toggle({ group: output, help: "print one JSON line a row", default: false }),
     compare: text({ group: output, value: "FILE", help: "compare with what --json printed earlier" }),
     write: text({ group: output, value: "FILE", help: "write a page of results, in Markdown" }),
+    chart: text({ group: output, value: "FILE", help: "write a page of charts, in HTML" }),
   },
   examples: [
     ["deno task bench", "everything: ten minutes on a CPU adapter"],
@@ -59,7 +61,7 @@ const description = {
 export async function run(args: string[]): Promise<void> {
   const parsed = parseCommand(description, args);
   if (!parsed) return;
-  const { model, tokens, rounds, skipCold, json, compare, write } = parsed.settings;
+  const { model, tokens, rounds, skipCold, json, compare, write, chart } = parsed.settings;
   const against = peersOf(parsed.settings.against);
   const kernel = parsed.argument;
   chosenKernels(kernel);
@@ -92,6 +94,7 @@ export async function run(args: string[]): Promise<void> {
     if (goals.length > 0) show(`\n${goals.join("\n")}`);
     if (earlier) show(`\nAgainst ${compare}\n${compareLines(rows, earlier, facts).join("\n")}`);
     if (write !== undefined) await writePage(write, resultsPage(rows, facts));
+    if (chart !== undefined) await writePage(chart, chartPage(rows, facts));
   } finally {
     gpu.dispose();
   }

@@ -1,6 +1,7 @@
 // Rows as text, JSON and a page; a run against an earlier one; the goals.
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { chartPage } from "../../bench/chart.ts";
 import { compareLines, readEarlier } from "../../bench/compare.ts";
 import { goalLines } from "../../bench/goals.ts";
 import { figure, jsonLine, percent, type RunFacts, textTable } from "../../bench/report.ts";
@@ -122,16 +123,34 @@ Deno.test("compareLines() calls a row slower only beyond a tenth and beyond the 
 });
 
 Deno.test("goalLines() says which goals are reached", () => {
-  assert.deepEqual(goalLines([norm, step(128, 0.61), step(256, 0.59)]), [
-    "train_step (length 128): 61 % of the best matmul, wanted at least 60 %: reached",
-    "train_step (length 256): 59 % of the best matmul, wanted at least 60 %: missed",
+  const decoder = { ...norm, kernel: "decoder_step", size: { T: 4096, length: "mixed" }, ofArithmetic: 1.2 };
+  const product = (schedule: string) => ({ ...norm, kernel: "matmul.NT", size: { T: 2048, schedule }, ofFma: 0.5 });
+  const peer = { ...norm, kernel: "against.block", size: { T: 2048, by: "jax-js" }, timesOurs: 9.5 };
+  const rows = [norm, step(128, 0.76), step(256, 0.74), decoder, product("textures"), product("tiles"), peer];
+  assert.deepEqual(goalLines(rows), [
+    "matmul.NT (T 2048, schedule textures): 50 % of multiply-adds, wanted at least 25 %: reached",
+    "layer_norm.forward (T 2048, W 384): 78 % of a copy, wanted at least 70 %: reached",
+    "train_step (length 128): 76 % of the best matmul, wanted at least 75 %: reached",
+    "train_step (length 256): 74 % of the best matmul, wanted at least 75 %: missed",
+    "decoder_step (length mixed): 1.20 times what its arithmetic says, wanted at most 1.1: missed",
+    "against.block (T 2048, by jax-js): takes 9.50 times as long as here, wanted at least 8: reached",
   ]);
 });
 
 Deno.test("resultsPage() has the circumstances, the goals and a table for each section", () => {
-  const page = resultsPage([norm, step(128, 0.7)], facts);
+  const page = resultsPage([norm, step(128, 0.77)], facts);
   assert.match(page, /^# Results\n/);
   assert.match(page, /- adapter, driver driver 1, 2 cores\n/);
-  assert.match(page, /## Goals\n\n- train_step \(length 128\): 70 % .*: reached\n/);
+  assert.match(page, /## Goals\n\n- layer_norm.*\n- train_step \(length 128\): 77 % .*: reached\n/);
   assert.match(page, /## Training step\n\n\| kernel \|.*\n\| --- \|.*\n\| train_step \| T 2048, length 128 \|/);
+});
+
+Deno.test("chartPage() draws a bar for each row, against the ceiling that it is held to", () => {
+  const page = chartPage([norm, { ...norm, kernel: "add.forward", ofCopy: 1.083 }, step(128, 0.7)], facts);
+  assert.match(page, /aria-label="Row kernels: share of the copy ceiling"/);
+  assert.match(page, /aria-label="Training step: share of the best matmul"/);
+  assert.match(page, />layer_norm\.forward, T 2048, W 384</);
+  assert.match(page, />108 %</);
+  assert.match(page, /2 of 3/);
+  assert.doesNotMatch(page, /<script/);
 });
