@@ -26,4 +26,6 @@ export interface PackedBatch {
   swapped: Uint8Array<ArrayBuffer>;
   /** Of each battle the numbers beside its text, A and B exchanged where they are; absent where the battles have none */
   numbers?: Float32Array<ArrayBuffer>[];
+  /** Of each segment what a frozen backbone makes of it, where that is known of all */
+  pooled?: Float32Array<ArrayBuffer>[];
 }

@@ -41,6 +41,8 @@ export function packBatch(
     return own ? [microBatch.swapped[at] ? exchangeNumbers(own) : own] : [];
   });
   if (numbers.length > 0) batch.numbers = numbers;
+  const pooled = sequences.flatMap((sequence) => sequence.pooled ?? []);
+  if (S > 0 && pooled.length === S) batch.pooled = pooled;
   let token = 0;
   for (const [segment, { inputIds, tokenTypeIds }] of sequences.entries()) {
     batch.starts[segment] = token;

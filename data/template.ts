@@ -26,6 +26,8 @@ export interface Sequence {
   answerStarts: number[];
   /** Tokens of the answers before they were cut. */
   wholeTokens: number[];
+  /** [W] what a frozen backbone makes of it, where it is known already. */
+  pooled?: Float32Array<ArrayBuffer>;
 }
 
 /** How parts become one sequence; `parts` are the prompt and one answer, or the prompt and both. */
@@ -37,7 +39,7 @@ export interface Template {
   lay(tokenizer: Tokenizer, parts: readonly number[][]): Laid;
 }
 
-type Laid = Omit<Sequence, "side" | "wholeTokens">;
+type Laid = Omit<Sequence, "side" | "wholeTokens" | "pooled">;
 
 /** Parts between the tokenizer's own marks: cls part sep ... part sep. @param options `between` counts marks between parts;
  *  `typed` gives the last part and its mark type 1 */

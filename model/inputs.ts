@@ -46,6 +46,8 @@ export interface ModelInputs {
   weights: Tensor;
   /** [B, N] and [B, M]: the columns of the numbers beside the text, where the judge has some. */
   numbers?: { winner: Tensor; tie: Tensor };
+  /** [S, W]: what the backbone made of each sequence, where only the head runs. */
+  pooled?: Tensor;
 }
 
 /** @param config says from which number on the model counts positions, and how many relative embeddings it has */
@@ -56,7 +58,7 @@ export function makeInputs(
     first_position?: number;
     relative_embeddings?: number;
   } = {},
-  { hasNumbers = false } = {},
+  { hasNumbers = false, pooledWidth }: { hasNumbers?: boolean; pooledWidth?: number } = {},
 ): ModelInputs {
   const { tokens: T, segments: S, battles: B } = capacity;
   const integers = (label: string, shape: number[], live?: Live) =>
@@ -83,6 +85,9 @@ export function makeInputs(
     sides: integers("sides", [B, 2], "battles"),
     targets: ownedTensor(gpu, [B, 3], { label: "targets", live: "battles" }),
     weights: ownedTensor(gpu, [B], { label: "weights", live: "battles" }),
+    ...(pooledWidth !== undefined && {
+      pooled: ownedTensor(gpu, [S, pooledWidth], { label: "pooled", live: "segments" }),
+    }),
     ...(hasNumbers && {
       numbers: {
         winner: ownedTensor(gpu, [B, numberColumns.winner], { label: "numbers", live: "battles" }),
@@ -116,6 +121,7 @@ export function uploadBatch(
   upload(gpu, inputs.positions, positions);
   upload(gpu, inputs.starts, batch.starts);
   upload(gpu, inputs.sides, batch.sides);
+  if (inputs.pooled) uploadPooled(gpu, inputs.pooled, batch);
   if (inputs.numbers) uploadNumbers(gpu, inputs.numbers, batch);
   const blocks = attentionBlocks(batch.starts);
   upload(gpu, inputs.blocks, blocks);
@@ -143,6 +149,14 @@ export function uploadBatch(
   counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
   counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
   return counts;
+}
+
+/** A batch that is to be pooled has none yet. */
+function uploadPooled(gpu: Gpu, into: Tensor, { pooled }: PackedBatch): void {
+  if (!pooled) return;
+  const W = into.shape[1], rows = new Float32Array(pooled.length * W);
+  for (const [segment, row] of pooled.entries()) rows.set(row, segment * W);
+  upload(gpu, into, rows);
 }
 
 function uploadNumbers(gpu: Gpu, into: NonNullable<ModelInputs["numbers"]>, batch: PackedBatch): void {

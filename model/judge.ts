@@ -36,6 +36,8 @@ export interface JudgeShape {
   quant?: BaseForm;
   /** Numbers beside the text, where the pairing is siamese. @default {"none"} */
   features?: NumberSet;
+  /** The frozen backbone has made its part of every sequence already: only the siamese head runs. @default {false} */
+  pooledOnce?: boolean;
 }
 
 /** `full` trains everything; `head` freezes the backbone, a pooler of the joint head excepted; `lora` too, but trains adapters
@@ -104,14 +106,29 @@ export function adaptersOf(
 
 /** Records the judge: logits [B, 3]. */
 export function judge(tape: Tape, options: JudgeOptions): Tensor {
-  const { config, pairing, parameters: w, inputs, dropout: rates } = options;
-  const sites = rates && new DropoutSites(tape, inputs);
-  const architecture = architectureOf(config);
-  const recording = { config, parameters: w, inputs, dropout: sites && { sites, rates } };
-  const hidden = architecture.record(tape, recording);
-  if (pairing === "joint") return architecture.joint.record(tape, hidden, recording);
-  const pooled = pool(tape, hidden, { mode: "mean", starts: inputs.starts });
-  const logits = siameseHead(tape, pooled, options);
+  const { pairing, inputs } = options;
+  if (pairing === "siamese") {
+    const pooled = inputs.pooled ?? pooledSides(tape, options);
+    return withNumbers(tape, siameseHead(tape, pooled, options), options);
+  }
+  const recording = recordingOf(tape, options);
+  const hidden = recording.architecture.record(tape, recording);
+  return recording.architecture.joint.record(tape, hidden, recording);
+}
+
+/** Records the backbone and its pooling: a row for each sequence, [S, W]. */
+export function pooledSides(tape: Tape, options: JudgeOptions): Tensor {
+  const recording = recordingOf(tape, options);
+  return pool(tape, recording.architecture.record(tape, recording), { mode: "mean", starts: options.inputs.starts });
+}
+
+function recordingOf(tape: Tape, { config, parameters, inputs, dropout: rates }: JudgeOptions) {
+  const dropout = rates && { sites: new DropoutSites(tape, inputs), rates };
+  return { architecture: architectureOf(config), config, parameters, inputs, dropout };
+}
+
+/** Adds what the numbers beside the text say, where the judge has some. */
+function withNumbers(tape: Tape, logits: Tensor, { parameters: w, inputs }: JudgeOptions): Tensor {
   if (!inputs.numbers) return logits;
   const number = (name: string) => w.tensor(`head.numbers.${name}`);
   return numberHead(tape, logits, {

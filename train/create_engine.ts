@@ -35,6 +35,8 @@ export interface CreateEngineOptions {
   quant?: BaseForm;
   /** Numbers beside the text. @default {"none"} */
   features?: NumberSet;
+  /** Of a frozen backbone with a siamese head: sequences come pooled, see pooled_features.ts. @default {false} */
+  pooledOnce?: boolean;
   /** Trains only so many of the top layers. @default all */
   trainLayers?: number;
   /** Battles of one optimizer step. */

@@ -23,6 +23,7 @@ import {
   type ProgramOptions,
   type ProgramTensors,
   recordOptimizer,
+  recordPooling,
   recordPrediction,
   recordTraining,
 } from "./programs.ts";
@@ -73,6 +74,7 @@ export class GpuEngine implements Engine {
   readonly #shared = new SharedMemory();
   #training: Program | undefined;
   #optimizer: Program | undefined;
+  #pooling: { program: Program; pooled: Tensor } | undefined;
   #prediction: { program: Program; logits: Tensor; probabilities: Tensor } | undefined;
   /** Steps updated and not yet read, with what the CPU knows of them. */
   #unread: { step: number; tokens: number; battles: number }[] = [];
@@ -119,6 +121,11 @@ export class GpuEngine implements Engine {
     const { gpu } = this.#options;
     await gpu.device.queue.onSubmittedWorkDone();
     gpu.check();
+  }
+
+  /** Of a pooled row. */
+  get width(): number {
+    return this.#options.config.hidden_size;
   }
 
   get uploadMs(): number {
@@ -178,6 +185,20 @@ export class GpuEngine implements Engine {
 
   async predict(batch: PackedBatch): Promise<Float32Array> {
     return (await this.#predict(batch)).probabilities;
+  }
+
+  /** What the backbone makes of each sequence, [segments, W], without dropout. */
+  async pool(batch: PackedBatch): Promise<Float32Array<ArrayBuffer>> {
+    this.#checkFits(batch);
+    const { gpu } = this.#options, { inputs } = this.#tensors;
+    const counts = uploadBatch(gpu, inputs, batch);
+    if (!this.#pooling) {
+      const { recorder, pooled } = recordPooling(this.#options, this.#tensors);
+      this.#pooling = { program: recorder.build(this.#pipelines, stepFields, this.#building), pooled };
+    }
+    this.#pooling.program.run({ ...noStep, ...counts });
+    const [rows] = await readTensors(gpu, [this.#pooling.pooled]);
+    return rows.slice(0, batch.segments * this.#pooling.pooled.shape[1]);
   }
 
   /** Logits [battles, 3], without dropout. */
@@ -254,7 +275,9 @@ export class GpuEngine implements Engine {
   }
 
   dispose(): void {
-    for (const program of [this.#training, this.#optimizer, this.#prediction?.program]) program?.dispose();
+    for (const program of [this.#training, this.#optimizer, this.#prediction?.program, this.#pooling?.program]) {
+      program?.dispose();
+    }
     this.#shared.destroy();
     const { parameters, ...owned } = this.#tensors;
     destroyTensors(owned);

@@ -44,7 +44,10 @@ export function ownedTensors(
   { precision, ...shape }: JudgeShape & { capacity: Capacity; precision?: Precision },
 ): Omit<ProgramTensors, "parameters"> {
   return {
-    inputs: makeInputs(gpu, shape.capacity, shape.config, { hasNumbers: hasNumbers(shape) }),
+    inputs: makeInputs(gpu, shape.capacity, shape.config, {
+      hasNumbers: hasNumbers(shape),
+      pooledWidth: shape.pooledOnce ? shape.config.hidden_size : undefined,
+    }),
     metrics: ownedTensor(gpu, [RING, 4], { label: "metrics" }),
     flag: ownedTensor(gpu, [1], { label: "flag", dtype: "u32" }),
     ...(precision === "f16" && { lossScale: ownedTensor(gpu, [3], { label: "loss scale" }) }),

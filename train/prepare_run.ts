@@ -17,6 +17,7 @@ import { loadRunData, type RunData } from "./load_data.ts";
 import { timeKernels, writeKernelTimes } from "./kernel_times.ts";
 import { type LoopResult, runLoop, totalSteps, type Watcher } from "./loop.ts";
 import { type ModelFolder, readModelFolder } from "./model_folder.ts";
+import { poolAll } from "./pooled_features.ts";
 import { predictAll } from "./predict.ts";
 import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
@@ -73,7 +74,18 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   const { schedules } = earlier ?? {};
   const { config, base, adapter } = model;
   const quant = baseForm(settings);
-  const created = await createEngine({ ...settings, quant, folder: base, config, adapter, lora, schedules, onNotice });
+  const pooledOnce = settings.method === "head" && settings.pairing === "siamese" && settings.poolOnce === true;
+  const created = await createEngine({
+    ...settings,
+    pooledOnce,
+    quant,
+    folder: base,
+    config,
+    adapter,
+    lora,
+    schedules,
+    onNotice,
+  });
   try {
     await created.engine.record();
   } catch (error) {
@@ -84,6 +96,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     created.dispose();
     throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
   }
+  if (pooledOnce) await poolAll([...data.train, ...data.valid], { base, created, onNotice });
   if (created.engine.initialised.includes("head.numbers.winner")) beginWithNumbers(created.engine, data.train);
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });

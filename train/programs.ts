@@ -10,7 +10,7 @@ import { type LossScale, usualGrowAfter } from "../kernels/loss_scale.ts";
 import { type Precision, Tape } from "../kernels/tape.ts";
 import { type DropoutRates } from "../model/dropout_sites.ts";
 import { type ModelInputs } from "../model/inputs.ts";
-import { adaptersOf, judge, type JudgeShape } from "../model/judge.ts";
+import { adaptersOf, judge, type JudgeShape, pooledSides } from "../model/judge.ts";
 import { type Parameters } from "../model/parameters.ts";
 
 /** How a run computes, whatever its weights. */
@@ -63,6 +63,16 @@ export function recordPrediction(
   const tape = new Tape(recorder, { schedules: options.schedules, adapters: adaptersOf(judgeOptions) });
   const logits = recorder.keep(judge(tape, judgeOptions));
   return { recorder, logits, probabilities: recorder.keep(softmax(tape, logits)) };
+}
+
+/** The backbone alone: pooled [S, W]. */
+export function recordPooling(
+  options: ProgramOptions,
+  { parameters, inputs }: Pick<ProgramTensors, "parameters" | "inputs">,
+): { recorder: Recorder; pooled: Tensor } {
+  const recorder = new Recorder(options.gpu);
+  const tape = new Tape(recorder, { schedules: options.schedules });
+  return { recorder, pooled: recorder.keep(pooledSides(tape, { ...options, parameters, inputs, dropout: undefined })) };
 }
 
 export function recordOptimizer(

@@ -65,6 +65,12 @@ export const trainFlags = {
     help: "numbers beside the text for a siamese head: lengths and formats of both answers",
     otherwise: "none, or the run's that --model names",
   }),
+  poolOnce: toggle({
+    group: model,
+    help:
+      "with --method head and siamese pairs: run the backbone at each step, with its dropout, instead of once and without",
+    default: true,
+  }),
   method: choice(["full", "head", "lora", "qlora"], {
     group: model,
     help:

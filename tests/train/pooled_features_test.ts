@@ -1,0 +1,70 @@
+// Uses the GPU: a head trained on rows that were pooled once is the head trained through the backbone.
+import assert from "node:assert/strict";
+import type { EncodedBattle } from "../../data/dataset.ts";
+import { packBatch } from "../../data/packed_batch.ts";
+import { defaultSchedules } from "../../kernels/schedules.ts";
+import { poolAll } from "../../train/pooled_features.ts";
+import { inFolder } from "../cli/command_line.ts";
+import { loadGolden } from "../golden.ts";
+import { testGpu } from "../kernels/harness.ts";
+import { openGoldenEngine } from "./golden_engine.ts";
+
+const golden = await loadGolden("bert_long");
+
+const battles = golden.battles.map(({ sequences }, index): EncodedBattle => ({
+  index,
+  id: `${index}`,
+  row: index + 2,
+  sequences: sequences.map(({ side, inputIds, tokenTypeIds }) => ({
+    side,
+    inputIds: Uint32Array.from(inputIds),
+    tokenTypeIds: Uint8Array.from(tokenTypeIds),
+    answerStarts: [1],
+    wholeTokens: [1],
+  })),
+  tokens: sequences.reduce((sum, { inputIds }) => sum + inputIds.length, 0),
+  segments: sequences.length,
+  label: (index % 3) as 0 | 1 | 2,
+}));
+
+/** The parameters after three steps, and predictions; half of the battles exchanged. */
+async function trained(pooledOnce: boolean, cache?: string) {
+  const { gpu } = await testGpu();
+  const engine = await openGoldenEngine(gpu, golden, golden.folder, { method: "head", pooledOnce });
+  try {
+    const own = battles.map((battle) => ({ ...battle, sequences: battle.sequences.map((one) => ({ ...one })) }));
+    const notices: string[] = [];
+    if (pooledOnce) {
+      const created = { engine, adapter: gpu.report, schedules: defaultSchedules(gpu.report.isCpu) };
+      await poolAll(own, { base: golden.folder, created, cache, onNotice: (line) => notices.push(line) });
+    }
+    const places = own.map((_, at) => at);
+    for (let step = 1; step <= 3; step++) {
+      const batch = packBatch(own, { battles: places, swapped: places.map((at) => at % 2 === 0) });
+      assert.equal(batch.pooled !== undefined, pooledOnce);
+      engine.accumulate(batch, { step, stepWeight: own.length });
+      engine.update({ step, lr: 0.1 });
+    }
+    const { parameters } = await engine.readState();
+    const probabilities = await engine.predict(packBatch(own, { battles: places, swapped: places.map(() => false) }));
+    return { notices: notices.length, parameters: [...parameters], probabilities: [...probabilities] };
+  } finally {
+    engine.dispose();
+  }
+}
+
+Deno.test("a head trained on rows pooled once is the head trained through the backbone, to the bit, also from the cache", () =>
+  inFolder(async (cache) => {
+    const { notices: _, ...through } = await trained(false);
+    const first = await trained(true, cache), second = await trained(true, cache);
+    assert.deepEqual([first.notices, second.notices], [1, 0]);
+    for (const { notices: _, ...once } of [first, second]) assert.deepEqual(once, through);
+  }));
+
+Deno.test("poolAll() computes rows again where the cache holds half of them", () =>
+  inFolder(async (cache) => {
+    const first = await trained(true, cache);
+    const [{ name }] = Deno.readDirSync(`${cache}/pooled`);
+    Deno.truncateSync(`${cache}/pooled/${name}`, 64);
+    assert.deepEqual(await trained(true, cache), first);
+  }));
