@@ -33,19 +33,24 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
   const adapters = tape.adaptersOf(weight);
   const y = tape.output([rows, outputs], x.live, [x, weight, bias, ...adapterTensors(adapters)], "linear");
   const pre = gelu ? tape.activation(y.shape, x.live, "pre") : undefined;
-  const applied = applyAdapters(tape, x, outputs, adapters);
-  matmul(tape, "NT", x, weight, { tensor: y, accumulate: 0 }, {
-    bias,
-    ...(gelu && { gelu: { form: gelu, pre: pre! } }),
-    low: applied?.term,
+  const applied = tape.sharingTextures(() => {
+    const applied = applyAdapters(tape, x, outputs, adapters);
+    matmul(tape, "NT", x, weight, { tensor: y, accumulate: 0 }, {
+      bias,
+      ...(gelu && { gelu: { form: gelu, pre: pre! } }),
+      low: applied?.term,
+    });
+    return applied;
   });
 
   tape.onBackward(y, (dy) => {
     const dpre = gelu ? recordGeluBackward(tape, gelu, pre!, dy) : dy;
     const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = bias && tape.grad(bias);
-    const low = adaptersBackward(tape, { x, dy: dpre, dx }, applied);
-    if (dx) matmul(tape, "NN", dpre, weight, dx, { low });
-    if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
+    tape.sharingTextures(() => {
+      const low = adaptersBackward(tape, { x, dy: dpre, dx }, applied);
+      if (dx) matmul(tape, "NN", dpre, weight, dx, { low });
+      if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
+    });
     if (dBias) addColumnSums(tape, dpre, dBias.tensor);
   });
   return y;

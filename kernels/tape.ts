@@ -54,6 +54,7 @@ export class Tape {
   readonly #checkpointLayers: boolean;
   readonly #backward: BackwardStep[] = [];
   #nextSite = 0;
+  #shared: Map<Tensor, TextureOperand> | undefined;
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
@@ -93,6 +94,7 @@ export class Tape {
 
   run(kernel: Kernel, entry: string, at: Dispatch): void {
     this.#halves.run(kernel, entry, at);
+    for (const tensor of Object.values(at.write ?? {})) this.#shared?.delete(tensor);
   }
 
   /** Names a layer's output, for the search of the first one that is not finite. */
@@ -111,8 +113,24 @@ export class Tape {
     return this.#adapters?.get(weight);
   }
 
+  /** A copy of `tensor` as it is at this point. */
   texture(tensor: Tensor): TextureOperand {
-    return this.recorder.texture(this.#halves.full(tensor));
+    const known = this.#shared?.get(tensor);
+    if (known) return known;
+    const operand = this.recorder.texture(this.#halves.full(tensor));
+    this.#shared?.set(tensor, operand);
+    return operand;
+  }
+
+  /** Within `record`, a tensor is copied into a texture once, as long as nothing is written to it. */
+  sharingTextures<Result>(record: () => Result): Result {
+    const outer = this.#shared;
+    this.#shared = new Map();
+    try {
+      return record();
+    } finally {
+      this.#shared = outer;
+    }
   }
 
   needsGrad(x: Tensor): boolean {
