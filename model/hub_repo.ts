@@ -5,7 +5,7 @@ import { blobPath, isCommit, publishSnapshot } from "./hub_cache.ts";
 import { downloadVerified, hasHash, type RemoteFile } from "./hub_download.ts";
 import { hubApiFetch, HubError, hubFetch, ModelRefusedError, reasonOf } from "./hub_fetch.ts";
 import { isFile, missingSmallFiles, smallFiles } from "./model_files.ts";
-import { indexFile, parseIndex, weightsFile } from "./weights.ts";
+import { isIndex, parseIndex, weightsEntries, weightsFile } from "./weights.ts";
 
 /** How far a download is; `total` grows once, when an index names its shards. */
 export interface DownloadProgress {
@@ -69,12 +69,12 @@ export async function fetchFromHub(request: HubRequest): Promise<string> {
   };
   missingSmallFiles((name) => files.has(name)).forEach(want);
   smallFiles.filter((name) => files.has(name)).forEach(want);
-  const isSharded = !files.has(weightsFile) && files.has(indexFile);
-  want(isSharded ? indexFile : weightsFile);
+  const entry = weightsEntries.find((name) => files.has(name)) ?? weightsFile;
+  want(entry);
   // A model that we cannot compute is refused before its weights are fetched.
   parseConfig(await Deno.readTextFile(await get("config.json")), `${id}/config.json`);
-  if (isSharded) {
-    const shards = parseIndex(await Deno.readTextFile(await get(indexFile)), `${id}/${indexFile}`);
+  if (isIndex(entry)) {
+    const shards = parseIndex(await Deno.readTextFile(await get(entry)), `${id}/${entry}`);
     new Set(shards.values()).forEach(want);
   }
   for (const name of wanted.keys()) if (!counts.has(name)) await get(name);
@@ -140,7 +140,7 @@ function describe(
 
 function adviceFor(name: string): string {
   return name === weightsFile
-    ? "use a model that is published as safetensors"
+    ? "use a model that is published as safetensors or pytorch_model.bin"
     : `use a model that has it, or save a folder with transformers' save_pretrained`;
 }
 

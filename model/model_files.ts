@@ -4,7 +4,7 @@ import { tokenizerForms } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { adapterConfigFile, adapterFile } from "./adapter_config.ts";
 import { tokenizerFiles } from "./export.ts";
-import { indexFile, parseIndex, weightsFile } from "./weights.ts";
+import { isIndex, parseIndex, weightsEntries, weightsFile } from "./weights.ts";
 
 /** Fetched where the Hub has them; of these, config.json and the files of one form of tokenizer must be there. */
 export const smallFiles = ["config.json", ...tokenizerFiles] as const;
@@ -24,9 +24,11 @@ export async function missingFiles(folder: string): Promise<string[]> {
   const found = new Set<string>();
   for (const name of smallFiles) if (await isFile(join(folder, name))) found.add(name);
   const missing = missingSmallFiles((name) => found.has(name));
-  if (await isFile(join(folder, weightsFile))) return missing;
-  const index = join(folder, indexFile);
-  if (!await isFile(index)) return [...missing, weightsFile];
+  let entry: string | undefined;
+  for (const name of weightsEntries) if (entry === undefined && await isFile(join(folder, name))) entry = name;
+  if (entry === undefined) return [...missing, weightsFile];
+  if (!isIndex(entry)) return missing;
+  const index = join(folder, entry);
   const shards = new Set(parseIndex(await Deno.readTextFile(index), index).values());
   for (const shard of shards) if (!await isFile(join(folder, shard))) missing.push(shard);
   return missing;

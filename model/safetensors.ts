@@ -186,7 +186,13 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 }
 
-async function readFully(file: Deno.FsFile, position: number, bytes: Uint8Array, where: () => string): Promise<void> {
+/** Fills `bytes` from `position` on. @throws {InputError} where the file ends before */
+export async function readFully(
+  file: Deno.FsFile,
+  position: number,
+  bytes: Uint8Array,
+  where: () => string,
+): Promise<void> {
   await file.seek(position, Deno.SeekMode.Start);
   let filled = 0;
   while (filled < bytes.length) {

@@ -1,11 +1,17 @@
-// All weights of a model's folder behind one interface: a single model.safetensors, or the shards of its index.
+// All weights of a model's folder behind one interface: safetensors, or else files of torch.save; one file, or the shards of
+// an index.
 import { basename, dirname, join } from "node:path";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "./json_text.ts";
-import { openSafetensors, type SafetensorsFile, type TensorInfo } from "./safetensors.ts";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
+import { openTorchFile } from "./torch_file.ts";
 
 export const weightsFile = "model.safetensors";
 export const indexFile = "model.safetensors.index.json";
+export const torchFile = "pytorch_model.bin";
+export const torchIndexFile = "pytorch_model.bin.index.json";
+/** What a folder's weights may begin with, what is preferred first; as in transformers. */
+export const weightsEntries = [weightsFile, indexFile, torchFile, torchIndexFile] as const;
 export const headFile = "head.safetensors";
 
 /** Tensors by the names they are stored under. */
@@ -20,15 +26,27 @@ export interface Weights {
   close(): void;
 }
 
-/** Opens `model.safetensors`, else `model.safetensors.index.json` and every shard it names. */
+/** An open file of tensors, whatever its format. */
+type TensorFile = Pick<SafetensorsFile, "path" | "readF32" | "close"> & {
+  tensors: ReadonlyMap<string, { dtype: string; shape: readonly number[] }>;
+};
+
+/** Whether a file of `weightsEntries` is an index of shards. */
+export function isIndex(name: string): boolean {
+  return name.endsWith(".index.json");
+}
+
+/** Opens the first of `weightsEntries` that is there, and every shard it names. */
 export async function openWeights(folder: string): Promise<Weights> {
-  const single = join(folder, weightsFile), index = join(folder, indexFile);
-  if (await exists(single)) return combine(single, await openAll([single]));
-  if (!await exists(index)) {
+  let entry: string | undefined;
+  for (const name of weightsEntries) if (entry === undefined && await exists(join(folder, name))) entry = name;
+  if (entry === undefined) {
     throw new InputError(
-      `Cannot open ${folder}: it holds neither ${weightsFile} nor ${indexFile}: convert the model to safetensors`,
+      `Cannot open ${folder}: it holds none of ${weightsEntries.join(", ")}: save the model with save_pretrained`,
     );
   }
+  if (!isIndex(entry)) return combine(join(folder, entry), await openAll([join(folder, entry)]));
+  const index = join(folder, entry);
   const places = parseIndex(await Deno.readTextFile(index), index);
   const shards = [...new Set(places.values())].sort();
   for (const shard of shards) await checkShard(folder, shard, index);
@@ -57,23 +75,23 @@ export async function openHead(folder: string): Promise<SafetensorsFile> {
 /** Tensor -> shard file, each checked to be a plain name. @throws {InputError} on names that could lead elsewhere */
 export function parseIndex(text: string, path: string): Map<string, string> {
   const index = parseObject(text, `Cannot read ${path}`, "get the file again");
-  const map = index.weight_map;
+  const map = index.weight_map, ending = basename(path) === torchIndexFile ? ".bin" : ".safetensors";
   if (!isObject(map)) throw new InputError(`Cannot read ${path}: weight_map must be an object: get the file again`);
   for (const [name, shard] of Object.entries(map)) {
-    if (!isPlainFileName(shard)) {
+    if (!isPlainFileName(shard, ending)) {
       throw new InputError(
         `Cannot read ${path} tensor "${name}": its file is ${
           JSON.stringify(shard)
-        }, must be the plain name of a .safetensors ` +
-          `file of this folder: use a model you trust`,
+        }, must be the plain name of a ${ending} file of this folder: use a model you trust`,
       );
     }
   }
   return new Map(Object.entries(map) as [string, string][]);
 }
 
-function isPlainFileName(name: unknown): name is string {
-  return typeof name === "string" && /^[A-Za-z0-9_][A-Za-z0-9._-]*\.safetensors$/.test(name) && !name.includes("..");
+function isPlainFileName(name: unknown, ending: string): name is string {
+  return typeof name === "string" && /^[A-Za-z0-9_][A-Za-z0-9._-]*$/.test(name) && name.endsWith(ending) &&
+    name.length > ending.length && !name.includes("..");
 }
 
 /** The shard exists, and no symbolic link leads out of the folder, the blobs of its own Hugging Face cache excepted. */
@@ -96,10 +114,12 @@ async function checkShard(folder: string, shard: string, index: string): Promise
   }
 }
 
-async function openAll(paths: string[]): Promise<SafetensorsFile[]> {
-  const files: SafetensorsFile[] = [];
+async function openAll(paths: string[]): Promise<TensorFile[]> {
+  const files: TensorFile[] = [];
   try {
-    for (const path of paths) files.push(await openSafetensors(path));
+    for (const path of paths) {
+      files.push(await (path.endsWith(".bin") ? openTorchFile(path) : openSafetensors(path)));
+    }
     return files;
   } catch (error) {
     for (const file of files) file.close();
@@ -108,14 +128,14 @@ async function openAll(paths: string[]): Promise<SafetensorsFile[]> {
 }
 
 /** @param owners of each tensor; else every tensor belongs to the first file */
-function combine(path: string, files: SafetensorsFile[], owners?: Map<string, SafetensorsFile>): Weights {
+function combine(path: string, files: TensorFile[], owners?: Map<string, TensorFile>): Weights {
   const places = owners ?? new Map([...files[0].tensors.keys()].map((name) => [name, files[0]]));
-  const owner = (name: string): SafetensorsFile => {
+  const owner = (name: string): TensorFile => {
     const file = places.get(name);
     if (!file) throw new InputError(`Cannot read ${path}: it has no tensor "${name}": use a checkpoint of this model`);
     return file;
   };
-  const info = (name: string): TensorInfo => owner(name).tensors.get(name)!;
+  const info = (name: string) => owner(name).tensors.get(name)!;
   return {
     path,
     names: () => [...places.keys()],

@@ -6,6 +6,7 @@ import { isModelId } from "../../model/hub_cache.ts";
 import { HubError } from "../../model/hub_fetch.ts";
 import { type DownloadProgress, resolveConfig, resolveModel } from "../../model/hub.ts";
 import { openWeights } from "../../model/weights.ts";
+import { root } from "../imports.ts";
 import { at, cacheOf, commit, fakeHub, files, id, small, utf8 } from "./fake_hub.ts";
 import { inFolder, namesIn, safetensorsBytes } from "./hand_made.ts";
 
@@ -31,6 +32,8 @@ Deno.test("resolveModel() gives a whole folder back and names what a broken one 
       return true;
     });
     await Deno.remove(join(folder, "model.safetensors"));
+    await assert.rejects(resolveModel(folder), /: tokenizer\.json is missing/, "pytorch_model.bin is there");
+    await Deno.remove(join(folder, "pytorch_model.bin"));
     await assert.rejects(resolveModel(folder), /tokenizer\.json and model\.safetensors are missing/);
     await assert.rejects(resolveModel(join(folder, "config.json")), /it is a file: name the folder/);
   }));
@@ -125,6 +128,22 @@ Deno.test("resolveModel() fetches all shards that the index names, and openWeigh
     weights.close();
   }));
 
+for (const name of ["pytorch_model.bin", "pytorch_model.bin.index.json"]) {
+  Deno.test(`resolveModel() fetches ${name} where the Hub has no safetensors`, () =>
+    inFolder({}, async (home) => {
+      const shards = [1, 2].map((n) => `pytorch_model-0000${n}-of-00002.bin`);
+      const names = name.endsWith(".json") ? [name, ...shards] : [name];
+      const goldens = join(root, "tests/goldens/torch_file");
+      const weightFiles = Object.fromEntries(names.map((file) => [file, Deno.readFileSync(join(goldens, file))]));
+      await using hub = fakeHub(id, { ...small, ...weightFiles });
+      const folder = await resolveModel(id, at(home, hub));
+      assert.deepEqual(namesIn(folder), [...Object.keys(small), ...names].sort());
+      const weights = await openWeights(folder);
+      assert.deepEqual(await weights.readF32("scalar"), new Float32Array([2.5]));
+      weights.close();
+    }));
+}
+
 Deno.test("resolveModel() refuses an index on the Hub that leads out of its folder, and writes nothing there", () =>
   inFolder({}, async (home) => {
     const evil = {
@@ -195,10 +214,11 @@ Deno.test("resolveModel() says what the Hub answered: unknown model, missing fil
       /org\/tiny-bert\/config\.json: model_type is "t5", must be one of bert/,
     );
     assert.equal(hub.downloads().includes("model.safetensors"), false, "refused before its weights are fetched");
-    hub.listing = (entries) => entries.filter(({ path }) => path !== "model.safetensors");
+    const weights = ["model.safetensors", "pytorch_model.bin"];
+    hub.listing = (entries) => entries.filter(({ path }) => !weights.includes(path as string));
     await assert.rejects(
       resolveModel(id, at(home, hub)),
-      /model\.safetensors is not on the Hub: use a model that is published as safetensors/,
+      /model\.safetensors is not on the Hub: use a model that is published as safetensors or pytorch_model\.bin/,
     );
     hub.listing = (entries) => entries.map((entry) => ({ ...entry, oid: "../../x", lfs: undefined }));
     await assert.rejects(resolveModel(id, at(home, hub)), /config\.json is not on the Hub/);
