@@ -9,7 +9,7 @@ import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 
-const { model, revision, offline, pairing, maxTokens } = trainFlags;
+const { model, revision, offline, pairing, maxTokens, features } = trainFlags;
 
 const description = {
   name: "tokenize",
@@ -23,6 +23,7 @@ const description = {
     offline,
     pairing,
     maxTokens,
+    features,
   },
   examples: [
     ["deno task tokenize --data train.csv | head -n 2", "the first battle, both sides"],
@@ -47,6 +48,7 @@ export async function run(args: string[]): Promise<void> {
     pairing,
     maxTokens: resolveMaxTokens(asked, config, pairing, undefined),
     template,
+    features: settings.features ?? config.tiebreak?.features,
   };
   if (settings.out !== undefined) {
     const sequences = await writeTokens(settings.out, readBattles(settings.data), tokenizer, options);

@@ -87,6 +87,7 @@ export function tokensLine(battle: EncodedBattle, { side, inputIds, tokenTypeIds
     input_ids: [...inputIds],
     token_type_ids: [...tokenTypeIds],
     label: battle.label ?? null,
+    ...(battle.numbers && { numbers: [...battle.numbers] }),
   };
   return `${JSON.stringify(line)}\n`;
 }

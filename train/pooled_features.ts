@@ -44,7 +44,7 @@ export async function poolAll(battles: readonly EncodedBattle[], options: PoolOp
   let rows = path && await readRows(path, wanted.length * W);
   if (!rows) {
     onNotice?.(`The backbone reads ${wanted.length} sequences once; the head then trains on what it makes of them`);
-    const found = await computeRows(battles, engine, (sequence) => keys.get(sequence)!);
+    const found = await computeRows(new Map(sequences.map((one) => [keys.get(one)!, one])), engine);
     rows = new Float32Array(wanted.length * W);
     for (const [at, key] of wanted.entries()) rows.set(found.get(key)!, at * W);
     const bytes = new Uint8Array(rows.buffer);
@@ -60,20 +60,19 @@ export async function poolAll(battles: readonly EncodedBattle[], options: PoolOp
   }
 }
 
-/** Each battle once through the backbone. */
+/** Each different sequence once through the backbone. */
 async function computeRows(
-  battles: readonly EncodedBattle[],
+  sequences: ReadonlyMap<string, Sequence>,
   engine: GpuEngine,
-  keyOf: (sequence: Sequence) => string,
 ): Promise<Map<string, Float32Array>> {
+  const keys = [...sequences.keys()], W = engine.width;
+  const alone = [...sequences.values()].map((sequence, index): EncodedBattle => {
+    return { index, id: "", row: 0, sequences: [sequence], tokens: sequence.inputIds.length, segments: 1 };
+  });
   const found = new Map<string, Float32Array>();
-  for (const microBatch of planPrediction({ battles, capacity: engine.capacity })) {
-    const rows = await engine.pool(packBatch(battles, microBatch));
-    const W = engine.width;
-    const inOrder = microBatch.battles.flatMap((index) => battles[index].sequences);
-    for (const [segment, sequence] of inOrder.entries()) {
-      found.set(keyOf(sequence), rows.subarray(segment * W, segment * W + W));
-    }
+  for (const microBatch of planPrediction({ battles: alone, capacity: engine.capacity })) {
+    const rows = await engine.pool(packBatch(alone, microBatch));
+    for (const [at, index] of microBatch.battles.entries()) found.set(keys[index], rows.subarray(at * W, at * W + W));
   }
   return found;
 }

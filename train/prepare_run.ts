@@ -22,7 +22,7 @@ import { predictAll } from "./predict.ts";
 import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
 import { TimeSpent } from "./time_spent.ts";
-import { baseForm, resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
+import { baseForm, poolsOnce, resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
 
 export interface PrepareOptions {
   flags: TrainFlags;
@@ -74,7 +74,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
   const { schedules } = earlier ?? {};
   const { config, base, adapter } = model;
   const quant = baseForm(settings);
-  const pooledOnce = settings.method === "head" && settings.pairing === "siamese" && settings.poolOnce === true;
+  const pooledOnce = poolsOnce(settings);
   const created = await createEngine({
     ...settings,
     pooledOnce,

@@ -162,7 +162,7 @@ export const trainFlags = {
   epochs: number({
     group: length,
     help: "passes over the data",
-    otherwise: "2; 1 on the built-in sample",
+    otherwise: "2; 1 on the built-in sample; 5 where the backbone runs once",
     min: 0,
     max: 100000,
   }),
@@ -280,8 +280,16 @@ export function resolveSettings(
     maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
     lr: flags.lr ?? { head: 1e-3, lora: 2e-4, qlora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
-    epochs: flags.epochs ?? (isSample && method === "full" ? sampleRecipe.epochs : 2),
+    epochs: flags.epochs ??
+      (isSample && method === "full" ? sampleRecipe.epochs : poolsOnce({ ...flags, method, pairing }) ? 5 : 2),
   };
+}
+
+/** Whether sequences go through the backbone once and for all. Runs that began before there was the choice run it at each step. */
+export function poolsOnce(
+  { method, pairing, poolOnce }: { method: Method; pairing: "siamese" | "joint"; poolOnce?: boolean },
+): boolean {
+  return method === "head" && pairing === "siamese" && poolOnce === true;
 }
 
 /** The form in which a run holds the weights that its adapters are trained on; floats of 32 bits where undefined. */
