@@ -48,7 +48,7 @@ const description = {
     chart: text({ group: output, value: "FILE", help: "write a page of charts, in HTML" }),
   },
   examples: [
-    ["deno task bench", "everything: ten minutes on a CPU adapter"],
+    ["deno task bench", "everything: a quarter of an hour on a CPU adapter"],
     ["deno task bench matmul", "the matrix products alone"],
     ["deno task bench --json > before.json", "to compare with later"],
     ["deno task bench matmul --compare before.json", "what a change did"],

@@ -2,10 +2,12 @@
 import source from "./column_sum.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Live, shape2, type Tensor } from "../gpu/tensor.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { rowKernel } from "./row_operands.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const kernel = stepKernel("column_sum", source);
+const kernels = rowKernel("column_sum", source, { x: [0, "X"] });
+const kernel = kernels.plain;
 
 // 64 rows a chunk: 32 chunks x 6 groups at 2,048 x 384 fill any GPU, and the second pass reads 1/64 of the first.
 const CHUNK = 64;
@@ -23,8 +25,9 @@ export function addColumnSums(tape: Tape, x: Tensor, out: Tensor): void {
     return;
   }
   const partial = tape.tensor([Math.ceil(rows / CHUNK), W]);
-  tape.run(kernel, "sum_chunk", {
-    read: { x },
+  const { kernel: chosen, read } = kernels.take(tape, { x });
+  tape.run(chosen, "sum_chunk", {
+    read,
     write: { partial },
     size,
     groups: (step) => [Math.ceil(W / 4 / 64), Math.ceil(liveRows(x.live, rows, step) / CHUNK), 1],

@@ -7,10 +7,8 @@
 //           narrow: ceil(W / 64) groups of 64
 // Limits    W, stride and offset divide by 4, except in narrow
 // Numerics  f32, fixed order; out is added to, as every parameter's gradient
-// Source    the definition
+// Source    the definition; row_operands.ts declares x, binding 0
 struct Size { rows: u32, W: u32, rowSource: u32, chunk: u32, stride: u32, offset: u32 }
-alias X = vec4f;
-@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(5) var<storage, read> xs: array<f32>;
@@ -24,7 +22,7 @@ fn sum_chunk(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= W4) { return; }
   let end = min(live_rows(size.rowSource, size.rows), (id.y + 1u) * size.chunk);
   var sum = vec4f();
-  for (var t = id.y * size.chunk; t < end; t++) { sum += vec4f(x[t * W4 + id.x]); }
+  for (var t = id.y * size.chunk; t < end; t++) { sum += x_at(t, id.x); }
   partial[id.y * W4 + id.x] = sum;
 }
 

@@ -3,10 +3,11 @@ import source from "./layer_norm.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { addPartialSums, columnSumChunk } from "./column_sum.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { rowKernel } from "./row_operands.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const kernel = stepKernel("layer_norm", source);
+const kernels = rowKernel("layer_norm", source, { x: [0, "X"], dy: [5, "DY"] });
 
 export interface LayerNormOptions {
   /** [W] */
@@ -31,8 +32,9 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
   // lanes side by side along the row.
   const wide = tape.schedules.rowPerGroup ? "_wide" : "";
   const groups = wide ? live : (step: Readonly<Record<string, number>>) => Math.ceil(live(step) / 8);
+  const { kernel, read } = kernels.take(tape, { x });
   tape.run(kernel, `forward${wide}`, {
-    read: { x, gain, bias },
+    read: { ...read, gain, bias },
     write: { y, stats },
     size: { ...size, accumulate: 0 },
     groups,
@@ -40,9 +42,11 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
 
   tape.onBackward(y, (dy) => {
     const dx = tape.grad(x), dGain = tape.grad(gain), dBias = tape.grad(bias);
+    if (!dx && !dGain && !dBias) return;
+    const { kernel, read } = kernels.take(tape, { x, dy });
     if (dx) {
       tape.run(kernel, `backward_x${wide}`, {
-        read: { x, gain, dy },
+        read: { ...read, gain },
         write: { stats, dx: dx.tensor },
         size: { ...size, accumulate: dx.accumulate },
         groups,
@@ -51,7 +55,7 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
     if (!dGain && !dBias) return;
     const partial = tape.tensor([Math.ceil(rows / columnSumChunk), 2 * W]);
     tape.run(kernel, "backward_w", {
-      read: { x, dy },
+      read,
       write: { stats, partial },
       size: { ...size, accumulate: 1 },
       groups: (step) => [Math.ceil(W / 4 / 64), Math.ceil(live(step) / columnSumChunk), 1],

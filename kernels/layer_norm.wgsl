@@ -7,18 +7,14 @@
 //           64, one group a row;  backward_w: [ceil(W / 4 / 64), G] groups of 64.  Rows are folded over y past 65,535
 // Limits    T >= 1, W divides by 4; x may not be y
 // Numerics  f32, two passes (mean first: the one-pass variance loses digits where |mean| >> std), fixed order of addition
-// Source    Ba, Kiros, Hinton 2016, equations 3 and 4
+// Source    Ba, Kiros, Hinton 2016, equations 3 and 4; row_operands.ts declares x and dy
 struct Size { rows: u32, W: u32, rowSource: u32, chunk: u32, accumulate: u32, eps: f32 }
-alias X = vec4f;
 alias Y = vec4f;
-alias DY = vec4f;
 alias DX = vec4f;
-@group(0) @binding(0) var<storage, read> x: array<X>;
 @group(0) @binding(1) var<storage, read> gain: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;
 @group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
-@group(0) @binding(5) var<storage, read> dy: array<DY>;
 @group(0) @binding(6) var<storage, read_write> dx: array<DX>;
 @group(0) @binding(7) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(8) var<uniform> size: Size;
@@ -36,12 +32,12 @@ fn forward(
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let W4 = size.W / 4u;
   var sum = vec4f();
-  for (var i = 0u; i < W4; i++) { sum += vec4f(x[row * W4 + i]); }
+  for (var i = 0u; i < W4; i++) { sum += x_at(row, i); }
   let mean = dot(sum, ONES) / f32(size.W);
   var squares = vec4f();
-  for (var i = 0u; i < W4; i++) { let d = vec4f(x[row * W4 + i]) - mean; squares += d * d; }
+  for (var i = 0u; i < W4; i++) { let d = x_at(row, i) - mean; squares += d * d; }
   let rstd = inverseSqrt(dot(squares, ONES) / f32(size.W) + size.eps);
-  for (var i = 0u; i < W4; i++) { y[row * W4 + i] = Y((vec4f(x[row * W4 + i]) - mean) * rstd * gain[i] + bias[i]); }
+  for (var i = 0u; i < W4; i++) { y[row * W4 + i] = Y((x_at(row, i) - mean) * rstd * gain[i] + bias[i]); }
   stats[row] = vec2f(mean, rstd);
 }
 
@@ -57,15 +53,15 @@ fn backward_x(
   let mean = stats[row].x; let rstd = stats[row].y;
   var sum = vec4f(); var dots = vec4f();
   for (var i = 0u; i < W4; i++) {
-    let g = vec4f(dy[row * W4 + i]) * gain[i];
+    let g = dy_at(row, i) * gain[i];
     sum += g;
-    dots += g * (vec4f(x[row * W4 + i]) - mean);
+    dots += g * (x_at(row, i) - mean);
   }
   let avg = dot(sum, ONES) / f32(size.W);
   let slope = dot(dots, ONES) * rstd * rstd / f32(size.W);
   for (var i = 0u; i < W4; i++) {
     let at = row * W4 + i;
-    var v = rstd * (vec4f(dy[at]) * gain[i] - avg - (vec4f(x[at]) - mean) * slope);
+    var v = rstd * (dy_at(row, i) * gain[i] - avg - (x_at(row, i) - mean) * slope);
     if (size.accumulate != 0u) { v += vec4f(dx[at]); }
     dx[at] = DX(v);
   }
@@ -97,12 +93,12 @@ fn forward_wide(
   // Uniform for the group: all its lanes work on one row.
   if (row < live_rows(size.rowSource, size.rows)) {
     var sum = vec4f();
-    for (var i = lane; i < W4; i += 64u) { sum += vec4f(x[row * W4 + i]); }
+    for (var i = lane; i < W4; i += 64u) { sum += x_at(row, i); }
     let mean = sum_lanes(lane, vec2f(dot(sum, ONES), 0.0)).x / f32(size.W);
     var squares = vec4f();
-    for (var i = lane; i < W4; i += 64u) { let d = vec4f(x[row * W4 + i]) - mean; squares += d * d; }
+    for (var i = lane; i < W4; i += 64u) { let d = x_at(row, i) - mean; squares += d * d; }
     let rstd = inverseSqrt(sum_lanes(lane, vec2f(dot(squares, ONES), 0.0)).x / f32(size.W) + size.eps);
-    for (var i = lane; i < W4; i += 64u) { y[row * W4 + i] = Y((vec4f(x[row * W4 + i]) - mean) * rstd * gain[i] + bias[i]); }
+    for (var i = lane; i < W4; i += 64u) { y[row * W4 + i] = Y((x_at(row, i) - mean) * rstd * gain[i] + bias[i]); }
     if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
   }
 }
@@ -119,15 +115,15 @@ fn backward_x_wide(
     let mean = stats[row].x; let rstd = stats[row].y;
     var sum = vec4f(); var dots = vec4f();
     for (var i = lane; i < W4; i += 64u) {
-      let g = vec4f(dy[row * W4 + i]) * gain[i];
+      let g = dy_at(row, i) * gain[i];
       sum += g;
-      dots += g * (vec4f(x[row * W4 + i]) - mean);
+      dots += g * (x_at(row, i) - mean);
     }
     let totals = sum_lanes(lane, vec2f(dot(sum, ONES), dot(dots, ONES))) / f32(size.W);
     let slope = totals.y * rstd * rstd;
     for (var i = lane; i < W4; i += 64u) {
       let at = row * W4 + i;
-      var v = rstd * (vec4f(dy[at]) * gain[i] - totals.x - (vec4f(x[at]) - mean) * slope);
+      var v = rstd * (dy_at(row, i) * gain[i] - totals.x - (x_at(row, i) - mean) * slope);
       if (size.accumulate != 0u) { v += vec4f(dx[at]); }
       dx[at] = DX(v);
     }
@@ -141,8 +137,8 @@ fn backward_w(@builtin(global_invocation_id) id: vec3u) {
   let end = min(live_rows(size.rowSource, size.rows), (id.y + 1u) * size.chunk);
   var dgain = vec4f(); var dbias = vec4f();
   for (var t = id.y * size.chunk; t < end; t++) {
-    let g = vec4f(dy[t * W4 + id.x]);
-    dgain += g * (vec4f(x[t * W4 + id.x]) - stats[t].x) * stats[t].y;
+    let g = dy_at(t, id.x);
+    dgain += g * (x_at(t, id.x) - stats[t].x) * stats[t].y;
     dbias += g;
   }
   partial[id.y * 2u * W4 + id.x] = dgain;

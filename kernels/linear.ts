@@ -7,10 +7,11 @@ import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { adaptersBackward, adapterTensors, applyAdapters } from "./adapters.ts";
 import { addColumnSums } from "./column_sum.ts";
 import { type GeluForm, geluForms, matmul } from "./matmul.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { rowKernel } from "./row_operands.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const geluBackward = stepKernel("gelu_backward", geluSource + geluBackwardSource);
+const geluBackward = rowKernel("gelu_backward", geluSource + geluBackwardSource, { pre: [0, "Pre"], dy: [1, "DY"] });
 
 export interface LinearOptions {
   /** [out, in] */
@@ -59,8 +60,9 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
 function recordGeluBackward(tape: Tape, form: GeluForm, pre: Tensor, dy: Tensor): Tensor {
   const [rows, W] = shape2(pre);
   const dpre = tape.activation(pre.shape, pre.live, "dpre");
-  tape.run(geluBackward, "main", {
-    read: { pre, dy },
+  const { kernel, read } = geluBackward.take(tape, { pre, dy });
+  tape.run(kernel, "main", {
+    read,
     write: { dpre },
     size: { rows, W, rowSource: liveSource(pre.live), gelu: geluForms[form] },
     groups: (step) => Math.ceil(liveRows(pre.live, rows, step) * W / 4 / 64),
