@@ -69,7 +69,8 @@ Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, 
   };
   assert.deepEqual(length({}), [3e-4, 1]);
   assert.deepEqual(length({ data: "train.csv" }), [5e-5, 2]);
-  assert.deepEqual(length({ method: "head" }), [1e-3, 2]);
+  assert.deepEqual(length({ method: "head" }), [1e-3, 5]);
+  assert.deepEqual(length({ method: "head", poolOnce: false }), [1e-3, 2]);
   assert.deepEqual(length({ lr: 1e-5, epochs: 3 }), [1e-5, 3]);
 });
 
