@@ -20,7 +20,7 @@ SMALL = dict(vocab_size=640, hidden_size=48, num_attention_heads=3, num_hidden_l
 FORMS = {
     "bert": (dict(pad_token_id=0), ""),
     "roberta": (dict(type_vocab_size=1, bos_token_id=0, eos_token_id=2), "roberta"),
-    "xlm-roberta": (dict(type_vocab_size=1, bos_token_id=0, eos_token_id=2), "roberta"),
+    "xlm-roberta": (dict(type_vocab_size=1, bos_token_id=0, eos_token_id=2), "xlm_roberta"),
     "deberta-v2": (dict(pad_token_id=0, relative_attention=True, position_buckets=32, share_att_key=True,
                         pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm", position_biased_input=False,
                         embedding_size=32, conv_kernel_size=3, conv_act="gelu"), ""),
@@ -36,7 +36,10 @@ def main():
     torch.manual_seed(1)
     AutoModel.from_config(AutoConfig.for_model(model_type, **SMALL | fields)).save_pretrained(folder)
     here = os.path.dirname(os.path.abspath(__file__))
-    shutil.copy(os.path.join(here, "..", "goldens", "tokenizer", tokenizer, "tokenizer.json"), folder)
+    source = os.path.join(here, "..", "goldens", "tokenizer", tokenizer)
+    for name in ("tokenizer.json", "sentencepiece.bpe.model"):
+        if os.path.exists(os.path.join(source, name)):
+            shutil.copy(os.path.join(source, name), folder)
 
 
 if __name__ == "__main__":
