@@ -7,8 +7,8 @@ import type { GpuEngine } from "./gpu_engine.ts";
 
 const { winner: N, tie: M } = numberColumns;
 
-/** The penalty is |w|² / 2c beside the summed loss. On people's battles 0.01 to 0.1 are within 0.003 nats of each other, and
- *  far weaker ones overfit below 2,000 battles. */
+/** The penalty is |w|² / 2c beside the summed loss. On people's battles 0.01 to 0.1 are within 0.003 nats of each other
+ *  (docs/preferences.md says which battles). */
 const c = 0.03;
 
 export interface FittedNumbers {
