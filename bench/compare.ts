@@ -27,6 +27,7 @@ const notSize: ReadonlySet<string> = new Set([
     "note",
     "ofStep",
     "ofArithmetic",
+    "ofFull",
     "timesOurs",
     ...shares,
   ],

@@ -8,6 +8,7 @@ import { judgeParameters } from "../model/judge.ts";
 import { Parameters } from "../model/parameters.ts";
 import { architectureOf } from "../model/registry.ts";
 import { GpuEngine, type GpuEngineOptions, openGpuEngine } from "../train/gpu_engine.ts";
+import { newLora } from "../train/lora_settings.ts";
 
 /** config.json of all-MiniLM-L6-v2, as far as it shapes the work. */
 const miniLm = {
@@ -44,6 +45,8 @@ export interface BenchModelOptions {
   tokens: number;
   /** Tokens of the shortest sequence, which decides how many there are. */
   shortest: number;
+  /** What is trained; adapters as `train` makes them. @default {"full"} */
+  method?: "full" | "lora";
 }
 
 /** A judge of random weights that is trained in full. */
@@ -70,13 +73,14 @@ function engineOptions(
 }
 
 export async function openBenchModel(options: BenchModelOptions): Promise<{ engine: GpuEngine; config: ModelConfig }> {
-  const { gpu, schedules, folder, tokens, shortest } = options;
+  const { gpu, schedules, folder, tokens, shortest, method = "full" } = options;
   const config = folder === undefined
     ? parseConfig(JSON.stringify(miniLm), "MiniLM's config.json")
     : await readConfig(folder);
   const segments = Math.ceil(tokens / shortest);
   const capacity = { tokens, segments, battles: segments };
   const all = engineOptions({ gpu, schedules, config, pairing: "siamese", capacity, folder: folder ?? "" });
+  if (method === "lora") Object.assign(all, { method, lora: newLora({}, { config, pairing: "siamese" }) });
   const engine = folder === undefined ? openRandom(all) : await openGpuEngine(all);
   return { engine, config };
 }

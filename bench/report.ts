@@ -91,7 +91,7 @@ function rateText({ tokensPerSecond, GFLOPs, GBps }: Row): string {
   ].join(", ");
 }
 
-function shareText({ ofFma, ofCopy, ofMatmul, ofStep, ofArithmetic, timesOurs }: Row): string {
+function shareText({ ofFma, ofCopy, ofMatmul, ofStep, ofFull, ofArithmetic, timesOurs }: Row): string {
   const share = (value: number | undefined, of: string) => value === undefined ? [] : [`${percent(value)} of ${of}`];
   return [
     ...share(ofFma, "fma"),
@@ -99,6 +99,7 @@ function shareText({ ofFma, ofCopy, ofMatmul, ofStep, ofArithmetic, timesOurs }:
     ...share(ofMatmul, "matmul"),
     ...share(ofStep, "step"),
     ...(ofArithmetic === undefined ? [] : [`${figure(ofArithmetic)} x its arithmetic`]),
+    ...share(ofFull, "full step"),
     ...(timesOurs === undefined ? [] : [`${figure(timesOurs)} x Tiebreak's time`]),
   ].join(", ");
 }

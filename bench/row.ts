@@ -23,6 +23,8 @@ export interface Row extends Timing {
   ofStep?: number;
   /** By how much time grew beyond what arithmetic grew by. */
   ofArithmetic?: number;
+  /** Share of the step that trains everything. */
+  ofFull?: number;
   /** How long it takes in place of this project's 1. */
   timesOurs?: number;
   /** GPU memory. */

@@ -18,7 +18,7 @@ export const LENGTHS = [128, 256];
 /** Rows of the breakdown, and its samples at most: a step takes seconds on a CPU adapter. */
 const TOP = 12, MOST_PROFILES = 3;
 
-export const trainingKernels = ["train_step", "predict"];
+export const trainingKernels = ["train_step", "lora_step", "predict"];
 
 export interface TrainingOptions {
   references: References;
@@ -48,6 +48,7 @@ export async function measureTraining(bench: Bench, options: TrainingOptions): P
       rows.push(...await measureSteps(bench, options, { engine, lengths, reference }));
       for (const at of lengths) rows.push(...await breakdown(bench, engine, at));
     }
+    if (options.wanted("lora_step")) rows.push(...await measureLora(bench, options, { engine, lengths }));
     if (options.wanted("predict")) rows.push(...await measurePredictions(bench, { engine, lengths, reference }));
     return rows;
   } finally {
@@ -126,6 +127,49 @@ async function measureSteps(
     ...rates(time, reference, ceilings),
     note: "the best matmul, in turns with the steps",
   }];
+}
+
+/** Steps with adapters of every dense layer, in turns with steps that train everything; each with its update. */
+async function measureLora(
+  bench: Bench,
+  options: TrainingOptions,
+  { engine: full, lengths: [{ length, batch }] }: Pick<Subject, "engine" | "lengths">,
+): Promise<Row[]> {
+  const { engine: adapted } = await openBenchModel({
+    ...options,
+    gpu: bench.gpu,
+    shortest: LENGTHS[0],
+    method: "lora",
+  });
+  try {
+    const work = [full, adapted].map((engine) => {
+      let step = 0;
+      return {
+        laps: {
+          micro: () => engine.accumulate(batch, { step: ++step, stepWeight: batch.battles }),
+          update: () => engine.update({ step, lr: 1e-5 }),
+        },
+      };
+    });
+    const onRound = async () => {
+      for (const engine of [full, adapted]) await checkFinite(engine);
+    };
+    const samples = await interleave(wallClock(bench.gpu), work, { ...bench, sampleMs: 200, onRound });
+    const [fullMs, loraMs] = samples.map(({ micro, update }) => sums(micro, update));
+    const time = timing(loraMs);
+    return [{
+      section: "Training step",
+      kernel: "lora_step",
+      size: { T: batch.tokens, length },
+      ...time,
+      tokensPerSecond: batch.tokens / time.ms * 1000,
+      ofFull: time.ms / timing(fullMs).ms,
+      MiB: adapted.bytes / 2 ** 20,
+      note: "--method lora as it comes: rank 16, every dense layer; in turns with full steps",
+    }];
+  } finally {
+    adapted.dispose();
+  }
 }
 
 async function checkFinite(engine: GpuEngine): Promise<void> {
