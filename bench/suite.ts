@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import { measureSchedules } from "../kernels/measure.ts";
 import { ceilingKernels, measureCeilings } from "./ceilings.ts";
 import { decoderKernels, measureDecoder } from "./decoder.ts";
+import { debertaKernels, measureDeberta } from "./deberta.ts";
 import { matmulKernels, measureMatmul } from "./matmul.ts";
 import { type PeerName } from "./peer_process.ts";
 import { measurePeers, peerKernels } from "./peers.ts";
@@ -33,6 +34,7 @@ export const benchKernels = [
   rowKernels,
   trainingKernels,
   decoderKernels,
+  debertaKernels,
   startKernels,
   peerKernels,
 ]
@@ -61,7 +63,15 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
   try {
     add(rows);
     if (
-      !any([...matmulKernels, ...rowKernels, ...trainingKernels, ...decoderKernels, ...startKernels, ...peerKernels])
+      !any([
+        ...matmulKernels,
+        ...rowKernels,
+        ...trainingKernels,
+        ...decoderKernels,
+        ...debertaKernels,
+        ...startKernels,
+        ...peerKernels,
+      ])
     ) return all;
     say("schedules");
     const { schedules } = await measureSchedules(bench.gpu, bench.pipelines);
@@ -87,6 +97,10 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
     if (any(decoderKernels)) {
       say("decoder");
       add(await measureDecoder(bench, shared));
+    }
+    if (any(debertaKernels)) {
+      say("DeBERTa's attention");
+      add(await measureDeberta(bench, shared));
     }
     if (any(startKernels)) {
       say(folder === undefined ? "start of a process: left out, no weights are on this disk" : "start of a process");

@@ -1,0 +1,118 @@
+// DeBERTa's attention held against plain attention of the same heads, operation for operation, and a DeBERTa-shaped pair of
+// layers against a BERT-shaped one.
+import { attention } from "../kernels/attention.ts";
+import { attentionBlocks } from "../kernels/attention_blocks.ts";
+import { relativeColumns } from "../kernels/relative_positions.ts";
+import { relativeRows } from "../model/deberta_v2_config.ts";
+import { Random } from "../data/random.ts";
+import { measureOperations, type OperationCase, type OperationOptions } from "./operations.ts";
+import { type Row } from "./row.ts";
+import { type Bench } from "./runs.ts";
+
+const section = "DeBERTa's attention";
+
+/** Width and heads of DeBERTa-v3-xsmall, its buckets and positions. */
+const W = 384, HEADS = 6, POSITIONS = 512;
+const SPAN = { position_buckets: 256, max_relative_positions: POSITIONS, relative_embeddings: 512 };
+
+/** Tokens of every sequence of a batch. */
+const LENGTHS = [128, 256, 512];
+
+export const debertaKernels = ["deberta_attention.forward", "deberta_attention.backward"];
+
+export interface DebertaOptions extends OperationOptions {
+  tokens: number;
+  wanted(kernel: string): boolean;
+}
+
+/** Rows of both kinds of attention; DeBERTa's say how much longer than plain attention they take for each of their operations. */
+export async function measureDeberta(bench: Bench, options: DebertaOptions): Promise<Row[]> {
+  const { tokens, wanted } = options;
+  const cases = LENGTHS.flatMap((length) => [plain, relative].map((make) => make(tokens, length)));
+  const rows = await measureOperations(bench, section, cases, options);
+  const plainRow = ({ kernel, size }: Row) =>
+    rows.find((row) => row.kernel === kernel.replace("deberta_", "plain_") && row.size.length === size.length)!;
+  return rows
+    .filter(({ kernel }) => wanted(kernel.replace("plain_", "deberta_")))
+    .map((row) =>
+      row.kernel.startsWith("deberta_")
+        ? {
+          ...row,
+          note: `${(plainRow(row).GFLOPs! / row.GFLOPs!).toFixed(2)} times plain attention's time an operation`,
+        }
+        : row
+    );
+}
+
+/** What both cases have in common: segments of one length, dropout, the sum of squared lengths. */
+function batch(T: number, length: number) {
+  const starts = Uint32Array.from({ length: Math.ceil(T / length) + 1 }, (_, s) => Math.min(T, s * length));
+  const blocks = attentionBlocks(starts), random = new Random(T, length);
+  let pairs = 0;
+  for (let s = 1; s < starts.length; s++) pairs += (starts[s] - starts[s - 1]) ** 2;
+  return {
+    starts,
+    pairs,
+    size: { T, length, W, heads: HEADS },
+    inputs: {
+      qkv: { shape: [T, 3 * W], live: "tokens" as const, grad: "activation" as const },
+      blocks: { shape: [blocks.length / 4, 4], data: blocks },
+      tokenKeys: {
+        shape: [T],
+        data: Uint32Array.from({ length: T }, () => random.below(2 ** 32 - 1)),
+        live: "tokens" as const,
+      },
+    },
+    step: { tokens: T, segments: starts.length - 1, blocks: blocks.length / 4 },
+  };
+}
+
+/** Two products forward, five backward, as in the rows of `attention`. */
+function plain(T: number, length: number): OperationCase {
+  const { pairs, size, inputs, step } = batch(T, length);
+  return {
+    kernel: "plain_attention",
+    size,
+    inputs,
+    step,
+    record: (tape, { qkv, blocks, tokenKeys }) =>
+      attention(tape, { qkv, heads: HEADS, blocks, dropout: { rate: 0.1, tokenKeys, site: 1 } }),
+    forward: { flops: 4 * pairs * W },
+    backward: { flops: 10 * pairs * W },
+  };
+}
+
+/**
+ * Beside those of plain attention: each half multiplies every row with the embeddings of the distances that it meets, each
+ * once; backward that again, and two products for its gradients.
+ */
+function relative(T: number, length: number): OperationCase {
+  const { starts, pairs, size, inputs, step } = batch(T, length), rows = relativeRows(SPAN, POSITIONS);
+  let met = 0;
+  for (let s = 1; s < starts.length; s++) {
+    const segment = starts[s] - starts[s - 1];
+    for (let t = 0; t < segment; t++) met += new Set(rows.slice(t + POSITIONS - segment, t + POSITIONS)).size;
+  }
+  return {
+    kernel: "deberta_attention",
+    size,
+    inputs: { ...inputs, embeddings: { shape: [SPAN.relative_embeddings, 2 * W], grad: "activation" } },
+    step,
+    record: (tape, { qkv, embeddings, blocks, tokenKeys }) =>
+      attention(tape, {
+        qkv,
+        heads: HEADS,
+        scale: 1 / Math.sqrt(3 * W / HEADS),
+        relative: {
+          embeddings,
+          queries: 0,
+          keys: W,
+          columns: relativeColumns(tape, rows, SPAN.relative_embeddings),
+        },
+        blocks,
+        dropout: { rate: 0.1, tokenKeys, site: 1 },
+      }),
+    forward: { flops: 4 * (pairs + met) * W },
+    backward: { flops: (10 * pairs + 12 * met) * W },
+  };
+}
