@@ -1,5 +1,4 @@
-// DeBERTa's attention held against plain attention of the same heads, operation for operation, and a DeBERTa-shaped pair of
-// layers against a BERT-shaped one.
+// DeBERTa's attention held against plain attention of the same heads, operation for operation.
 import { attention } from "../kernels/attention.ts";
 import { attentionBlocks } from "../kernels/attention_blocks.ts";
 import { relativeColumns } from "../kernels/relative_positions.ts";
