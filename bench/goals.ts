@@ -5,6 +5,8 @@ import { type Row, sizeText } from "./row.ts";
 interface Goal {
   kernel: string;
   size?: Record<string, number | string>;
+  /** Whether it speaks of the row at all: a kernel also stands in the breakdown of a step. @default {every row} */
+  applies?(row: Row): boolean;
   /** The figure, what it must be, and whether it is. */
   figure(row: Row): string;
   wanted: string;
@@ -29,6 +31,7 @@ const fmaShare = (kernel: string): Goal => ({
 
 const copyShare = (kernel: string): Goal => ({
   kernel,
+  applies: ({ ofCopy }) => ofCopy !== undefined,
   figure: ({ ofCopy }) => `${percent(ofCopy!)} of a copy`,
   wanted: "at least 70 %",
   reached: ({ ofCopy }) => ofCopy! >= 0.7,
@@ -91,7 +94,8 @@ const goals: Goal[] = [
 export function goalLines(rows: readonly Row[]): string[] {
   return goals.flatMap((goal) => {
     const matches = (row: Row) =>
-      row.kernel === goal.kernel && Object.entries(goal.size ?? {}).every(([name, value]) => row.size[name] === value);
+      row.kernel === goal.kernel && (goal.applies?.(row) ?? true) &&
+      Object.entries(goal.size ?? {}).every(([name, value]) => row.size[name] === value);
     return rows.filter(matches).map((row) => {
       const size = /^(against|matmul)\./.test(row.kernel) || goal.size === undefined
         ? sizeText(row.size)
