@@ -1,4 +1,5 @@
 // `ensemble`: one submission from several, with weights fitted on what their models predicted out of fold.
+import { isFolder } from "../model/model_files.ts";
 import { join } from "node:path";
 import { quoted } from "../data/csv.ts";
 import { readPredictions, writeSubmission } from "../data/predictions.ts";
@@ -94,8 +95,7 @@ async function findMember(word: string, fitted: boolean): Promise<Member> {
     if (submission === "") throw new UsageError(`Cannot use member ${word}: name a submission after the =`);
     return { name: word, outOfFold: word.slice(0, at), submission };
   }
-  const isFolder = await Deno.stat(word).then(({ isDirectory }) => isDirectory, () => false);
-  if (!isFolder) return fitted ? { name: word, outOfFold: word } : { name: word, submission: word };
+  if (!await isFolder(word)) return fitted ? { name: word, outOfFold: word } : { name: word, submission: word };
   const submission = join(word, "submission.csv");
   return {
     name: word,

@@ -13,12 +13,14 @@ export interface Mapped {
   text: string;
 }
 
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 export class Charsmap {
   readonly #units: Uint32Array;
   readonly #strings: Uint8Array;
+  /** What each ASCII character becomes by itself. */
+  readonly #ascii: readonly string[];
 
   /** @param path of the file it stands in, for messages @throws {InputError} if the blob's sizes do not fit */
   constructor(blob: Uint8Array, path: string) {
@@ -30,6 +32,10 @@ export class Charsmap {
     }
     this.#units = new Uint32Array(Uint8Array.from(blob.subarray(4, 4 + bytes)).buffer);
     this.#strings = blob.subarray(4 + bytes);
+    this.#ascii = Array.from(
+      { length: 128 },
+      (_, byte) => this.#find(Uint8Array.of(byte), 0, false)?.text ?? String.fromCharCode(byte),
+    );
   }
 
   /** What the longest mapped sequence at `start` becomes: SentencePiece's own rule. */
@@ -44,7 +50,7 @@ export class Charsmap {
   mapGraphemes(text: string): string {
     // Between two ASCII characters there is a border, but for CR LF; the segmenter is slow, so that it gets the rest alone.
     return text.replaceAll(/\r\n|\p{ASCII}?\P{ASCII}+|\p{ASCII}/gu, (part) => {
-      if (part.length === 1 && part >= " " && part <= "~") return part;
+      if (part.length === 1 && part < "\u0080") return this.#ascii[part.charCodeAt(0)];
       let result = "";
       for (const { segment } of graphemes.segment(part)) {
         const whole = encoder.encode(segment);

@@ -92,7 +92,7 @@ export function tokensLine(battle: EncodedBattle, { side, inputIds, tokenTypeIds
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Writes one JSON line per sequence: id, side, input_ids, token_type_ids, label. Battles are read, encoded and written
+/** Writes one JSON line per sequence: id, side, input_ids, token_type_ids, label, and numbers where the model reads them. Battles are read, encoded and written
  *  one by one. @returns sequences written */
 export async function writeTokens(
   path: string,

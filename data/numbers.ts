@@ -59,7 +59,7 @@ export function exchangeNumbers(numbers: Float32Array): Float32Array<ArrayBuffer
 export const numberColumns = { winner: 2 * S, tie: 2 * S + 1 } as const;
 
 /**
- * What the head reads: of each difference d of A and B in a number d itself and tanh(d / 2), which for counts is (a - b) / (a + b),
+ * What the head reads: of each difference d of A and B in a number d itself and tanh(d / 2), which for counts is (a - b) / (a + b + 2),
  * so that answers far apart do not count without end; for ties their sizes, and the prompt's length.
  */
 export function expandNumbers(

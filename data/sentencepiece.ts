@@ -3,7 +3,8 @@
 import { Charsmap } from "./charsmap.ts";
 import { SentencePieceBpe } from "./sentencepiece_bpe.ts";
 import { type SentencePieceModel } from "./sentencepiece_model.ts";
-import { Unigram } from "./unigram.ts";
+import { bytePiece, Unigram } from "./unigram.ts";
+import { symbolFinder } from "./user_defined.ts";
 import { InputError } from "../errors.ts";
 
 /** What a space becomes. */
@@ -32,7 +33,7 @@ export function sentencePieceEncoder(model: SentencePieceModel, path: string): (
 function byteIds({ pieces }: SentencePieceModel, path: string): number[] {
   const ids = new Map(pieces.flatMap(({ text, type }, id) => type === "byte" ? [[text, id] as const] : []));
   return Array.from({ length: 256 }, (_, byte) => {
-    const name = `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`, id = ids.get(name);
+    const name = bytePiece(byte), id = ids.get(name);
     if (id === undefined) throw new InputError(`Cannot load ${path}: it has no piece ${name}: get the file again`);
     return id;
   });
@@ -46,10 +47,10 @@ function normalizer(
 ): (text: string) => string {
   const { charsmap, addDummyPrefix, removeExtraWhitespaces, escapeWhitespaces } = model.normalizer;
   const map = charsmap && new Charsmap(charsmap, path);
-  const kept = [...userDefined].sort((a, b) => b.length - a.length);
+  const symbolAt = userDefined.size > 0 ? symbolFinder(userDefined) : undefined;
   const space = escapeWhitespaces ? mark : " ";
   return (text) => {
-    const parts = mapPrefixes(text, map, kept);
+    const parts = mapPrefixes(text, map, symbolAt);
     let from = 0;
     if (removeExtraWhitespaces) { while (parts[from] === " ") from++; }
     if (from === parts.length) return "";
@@ -69,11 +70,15 @@ function normalizer(
 const encoder = new TextEncoder();
 
 /** The text cut into user-defined symbols, mapped sequences and single characters, each as it is mapped. */
-function mapPrefixes(text: string, map: Charsmap | undefined, userDefined: readonly string[]): string[] {
-  if (!map && userDefined.length === 0) return [...text];
+function mapPrefixes(
+  text: string,
+  map: Charsmap | undefined,
+  symbolAt: ReturnType<typeof symbolFinder> | undefined,
+): string[] {
+  if (!map && !symbolAt) return [...text];
   const parts: string[] = [], utf8 = encoder.encode(text);
   for (let at = 0, byte = 0; at < text.length;) {
-    const symbol = userDefined.find((symbol) => text.startsWith(symbol, at));
+    const symbol = symbolAt?.(text, at);
     const mapped = symbol === undefined ? map?.longest(utf8, byte) : undefined;
     if (mapped) {
       parts.push(mapped.text);

@@ -1,5 +1,7 @@
 // SentencePiece's BPE: of all neighbours that make a piece together, those of the best score are joined, the first on a tie, until
-// none is left; as `bpe::Model::SampleEncode` of google/sentencepiece without sampling.
+// none is left; as `bpe::Model::SampleEncode` of google/sentencepiece without sampling. Unused pieces, which a model may be given
+// by hand after its training, are no steps on the way to longer ones here; there they are, and are cut again.
+import { symbolFinder } from "./user_defined.ts";
 
 export interface BpeOptions {
   /** Score of each piece that text is read as, by id; NaN for the others, unused ones included. */
@@ -26,21 +28,21 @@ const encoder = new TextEncoder();
 export class SentencePieceBpe {
   readonly #ids = new Map<string, number>();
   readonly #options: BpeOptions;
-  readonly #userDefined: readonly string[];
+  readonly #symbolAt: ReturnType<typeof symbolFinder>;
 
   constructor(options: BpeOptions) {
     this.#options = options;
     options.pieces.forEach((piece, id) => {
       if (!Number.isNaN(options.scores[id])) this.#ids.set(piece, id);
     });
-    this.#userDefined = [...options.userDefined].sort((a, b) => b.length - a.length);
+    this.#symbolAt = symbolFinder(options.userDefined);
   }
 
   /** Ids of one word, unknown neighbours as one. */
   encode(word: string): number[] {
     const texts: string[] = [], frozen: boolean[] = [];
     for (let at = 0; at < word.length;) {
-      const symbol = this.#userDefined.find((text) => word.startsWith(text, at));
+      const symbol = this.#symbolAt(word, at);
       const text = symbol ?? String.fromCodePoint(word.codePointAt(at)!);
       texts.push(text);
       frozen.push(symbol !== undefined);

@@ -38,7 +38,8 @@ const advice = "get the file again";
 
 /** @param path for messages @throws {InputError} with the byte, if the bytes are no model or one of a kind that is not supported */
 export function parseSentencePieceModel(bytes: Uint8Array, path: string): SentencePieceModel {
-  const root = new Message(bytes, path);
+  // Of an array of its own, so that a field's offset in it is its place in the file.
+  const root = new Message(Uint8Array.from(bytes), path);
   const trainer = root.message(2), normalizer = root.message(3);
   const kind = trainer?.number(3, 1) ?? 1;
   if (kind !== 1 && kind !== 2) {
@@ -69,15 +70,18 @@ export function parseSentencePieceModel(bytes: Uint8Array, path: string): Senten
   };
 }
 
-const decoder = new TextDecoder();
+// A piece may begin with U+FEFF, which a decoder takes for a mark of its own.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** The fields of one message, split and not yet interpreted; a field given twice counts the last time. */
 class Message {
   readonly #fields = new Map<number, (number | Uint8Array)[]>();
 
-  constructor(bytes: Uint8Array, readonly path: string, readonly start = 0) {
+  constructor(bytes: Uint8Array, readonly path: string) {
     const fail = (at: number, what: string) =>
-      new InputError(`Cannot read ${path}: byte ${start + at}: ${what}, so it is no SentencePiece model: ${advice}`);
+      new InputError(
+        `Cannot read ${path}: byte ${bytes.byteOffset + at}: ${what}, so it is no SentencePiece model: ${advice}`,
+      );
     let at = 0;
     const varint = (): number => {
       let value = 0;
@@ -106,7 +110,7 @@ class Message {
 
   messages(field: number): Message[] {
     return this.#all(field).filter((value) => typeof value !== "number").map((value) => {
-      return new Message(value, this.path, this.start);
+      return new Message(value, this.path);
     });
   }
 

@@ -5,29 +5,28 @@ import { InputError } from "../errors.ts";
 import { sentencePieceEncoder } from "./sentencepiece.ts";
 import { parseSentencePieceModel } from "./sentencepiece_model.ts";
 import { type Tokenizer } from "./tokenizer.ts";
+import { tokenName } from "./tokenizer_json.ts";
 
 export interface SentencePieceOptions {
   form: "deberta" | "xlm-roberta" | "llama";
   /** tokenizer_config.json */
   config: Record<string, unknown>;
-  /** added_tokens.json: id of each token beyond the model's. */
-  added: Record<string, unknown>;
   path: string;
 }
 
-/** XLM-R's ids: fairseq's four come first, in place of the model's three, and <mask> last. */
+/** XLM-R's ids: fairseq's four come first, in place of the model's three; <mask> is last and never occurs. */
 const fairseq = { start: 0, pad: 1, end: 2, unknown: 3, moved: 1 };
 
 /** @throws {InputError} with what is wrong or not supported */
 export function sentencePieceTokenizer(
   bytes: Uint8Array,
-  { form, config, added, path }: SentencePieceOptions,
+  { form, config, path }: SentencePieceOptions,
 ): Tokenizer {
   checkConfig(config, path);
+  checkAdded(config, path);
   const model = parseSentencePieceModel(bytes, path);
   const encode = sentencePieceEncoder(model, path);
   const pieces = model.pieces.map(({ text }) => text);
-  const lastAdded = addedIds(config, added, path).reduce((most, id) => Math.max(most, id), -1);
   if (form === "xlm-roberta") {
     const move = (id: number) => id === model.unknownId ? fairseq.unknown : id + fairseq.moved;
     return {
@@ -36,7 +35,7 @@ export function sentencePieceTokenizer(
       clsId: fairseq.start,
       sepId: fairseq.end,
       padId: fairseq.pad,
-      vocabSize: Math.max(pieces.length + fairseq.moved + 1, lastAdded + 1),
+      vocabSize: pieces.length + fairseq.moved,
     };
   }
   const idOf = (name: string): number => {
@@ -44,17 +43,15 @@ export function sentencePieceTokenizer(
     if (id < 0) throw new InputError(`Cannot load ${path}: it has no piece ${name}: take the model's own file`);
     return id;
   };
-  const name = (role: string, usual: string) => tokenText(config[`${role}_token`]) ?? usual;
+  const name = (role: string, usual: string) => tokenName(config[`${role}_token`]) ?? usual;
   if (form === "deberta") {
     const clsId = idOf(name("cls", "[CLS]")), sepId = idOf(name("sep", "[SEP]")), padId = idOf(name("pad", "[PAD]"));
-    // [MASK] follows the pieces.
-    const vocabSize = Math.max(pieces.length + 1, lastAdded + 1);
-    return { encodeText: encode, startIds: [clsId], clsId, sepId, padId, vocabSize };
+    return { encodeText: encode, startIds: [clsId], clsId, sepId, padId, vocabSize: pieces.length };
   }
   return {
     encodeText: encode,
     startIds: config.add_bos_token === false ? [] : [idOf(name("bos", pieces.includes("<bos>") ? "<bos>" : "<s>"))],
-    vocabSize: Math.max(pieces.length, lastAdded + 1),
+    vocabSize: pieces.length,
   };
 }
 
@@ -69,25 +66,15 @@ function checkConfig(config: Record<string, unknown>, path: string): void {
   }
 }
 
-/** Ids of added tokens. @throws {InputError} if one of them would be looked for in users' text */
-function addedIds(config: Record<string, unknown>, added: Record<string, unknown>, path: string): number[] {
-  const decoder = Object.entries(
-    (config.added_tokens_decoder ?? {}) as Record<string, { content?: string; special?: boolean }>,
+/** @throws {InputError} if an added token would be looked for in users' text, which SentencePiece knows nothing of */
+function checkAdded(config: Record<string, unknown>, path: string): void {
+  const decoder = (config.added_tokens_decoder ?? {}) as Record<string, { content?: string; special?: boolean }>;
+  // added_tokens.json does not say which are special; those that the forms read here have there are: [MASK], <image_soft_token>.
+  const word = Object.values(decoder).find((token) => token?.special === false && token.content?.trim() !== "");
+  if (!word) return;
+  throw new InputError(
+    `Cannot load ${path}: ${
+      JSON.stringify(word.content)
+    } is an added token that is not special: save the tokenizer with transformers, as tokenizer.json`,
   );
-  const word = decoder.find(([, token]) => token?.special === false && token.content?.trim() !== "");
-  if (word) {
-    throw new InputError(
-      `Cannot load ${path}: ${
-        JSON.stringify(word[1].content)
-      } is an added token that is not special: save the tokenizer with transformers, as tokenizer.json`,
-    );
-  }
-  const ids = [...decoder.map(([id]) => Number(id)), ...Object.values(added).map(Number)];
-  return ids.filter((id) => Number.isInteger(id) && id >= 0);
-}
-
-function tokenText(entry: unknown): string | undefined {
-  if (typeof entry === "string") return entry;
-  const content = (entry as { content?: unknown } | null | undefined)?.content;
-  return typeof content === "string" ? content : undefined;
 }

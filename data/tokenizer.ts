@@ -46,14 +46,14 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const config = await readJson(join(folder, "tokenizer_config.json")) ?? {};
   const json = await readJson(path) as unknown as TokenizerJson | undefined;
   if (json) return createTokenizer(json, config, path);
-  const added = await readJson(join(folder, "added_tokens.json")) ?? {};
   for (const [name, form] of Object.entries(sentencePieceFiles)) {
     const path = join(folder, name), bytes = await readIfThere(path);
-    if (bytes) return sentencePieceTokenizer(bytes, { form, config, added, path });
+    if (bytes) return sentencePieceTokenizer(bytes, { form, config, path });
   }
   const vocabularyPath = join(folder, "vocab.json"), vocabulary = await readJson(vocabularyPath);
   const merges = vocabulary && await readIfThere(join(folder, "merges.txt"));
   if (merges) {
+    const added = await readJson(join(folder, "added_tokens.json")) ?? {};
     const json = byteLevelJson({ vocabulary, merges: decoder.decode(merges), config, added, path: vocabularyPath });
     return createTokenizer(json, config, vocabularyPath);
   }

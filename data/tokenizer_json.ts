@@ -47,20 +47,18 @@ export function createTokenizer(json: TokenizerJson, config: Record<string, unkn
   // Truncation and padding of the file are not the library's business, so they need no switching off.
   const hub = openHub({ ...json, added_tokens: addedWords }, config, path);
   useUnicodeWhiteSpace(hub.pre_tokenizer as unknown as PreTokenizer | null);
-  if (json.model.type === "Unigram") return unigramTokenizer(hub, json, added, path);
+  const { start, end } = surroundings(json.post_processor);
+  // Special tokens may lie beyond the model's embedding where only its larger sisters use them: Gemma 3's for images.
+  const ids = [...addedWords.map(({ id }) => id), ...start, ...end];
   const common = {
-    startIds: surroundings(json.post_processor).start,
-    vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), vocabularySize(json)),
+    startIds: start,
+    ...(start.length > 0 && end.length > 0 && { clsId: start[0], sepId: end[0] }),
+    vocabSize: ids.reduce((size, id) => Math.max(size, id + 1), vocabularySize(json)),
   };
+  if (json.model.type === "Unigram") return { ...common, encodeText: unigramEncoder(hub, json, added, path) };
   if (json.model.type === "BPE") {
-    // Special tokens may lie beyond the model's embedding where only its larger sisters use them: Gemma 3's for images.
-    const { start, end } = surroundings(json.post_processor);
-    const ids = [...addedWords.map(({ id }) => id), ...start, ...end];
-    const vocabSize = ids.reduce((size, id) => Math.max(size, id + 1), vocabularySize(json));
     return {
       ...common,
-      vocabSize,
-      ...(start.length > 0 && end.length > 0 && { clsId: start[0], sepId: end[0] }),
       encodeText: (text) => hub.encode(text.toWellFormed(), { add_special_tokens: false }).ids,
     };
   }
@@ -80,7 +78,13 @@ export function createTokenizer(json: TokenizerJson, config: Record<string, unkn
     if (id === undefined) throw new InputError(`Cannot load ${path}: it has no ${role} token ${name}: ${advice}`);
     return id;
   };
+  const clsId = special("cls", "[CLS]"), sepId = special("sep", "[SEP]");
   return {
+    ...common,
+    clsId,
+    sepId,
+    padId: special("pad", "[PAD]"),
+    vocabSize: Math.max(common.vocabSize, clsId + 1, sepId + 1),
     encodeText(text) {
       const whole = text.toWellFormed();
       if (addedWords.length > 0) return hub.encode(whole, { add_special_tokens: false }).ids;
@@ -90,10 +94,6 @@ export function createTokenizer(json: TokenizerJson, config: Record<string, unkn
       for (const word of words) for (const id of wordIds(word)) result.push(id);
       return result;
     },
-    clsId: special("cls", "[CLS]"),
-    sepId: special("sep", "[SEP]"),
-    padId: special("pad", "[PAD]"),
-    ...common,
   };
 }
 
@@ -108,30 +108,29 @@ function openHub(json: TokenizerJson, config: Record<string, unknown>, path: str
 }
 
 /** The library's steps before the model, corrected, and our own Unigram. */
-function unigramTokenizer(hub: HubTokenizer, json: TokenizerJson, added: AddedToken[], path: string): Tokenizer {
+function unigramEncoder(
+  hub: HubTokenizer,
+  json: TokenizerJson,
+  added: AddedToken[],
+  path: string,
+): Tokenizer["encodeText"] {
   const model = json.model as UnigramModelJson;
   correctSteps(hub.normalizer as unknown as Parameters<typeof correctSteps>[0], json.normalizer, path);
   correctSteps(hub.pre_tokenizer as unknown as Parameters<typeof correctSteps>[0], json.pre_tokenizer, path);
   const special = new Set(added.filter((token) => token.special).map(({ content }) => content));
   const wordIds = unigramWords(model, (piece) => special.has(piece));
-  // Words come back with a mark that no text holds, so that added words can be told from them.
+  // Words come back with a mark in front that no added token begins with, so that they can be told apart.
   const mark = "\u0000";
   hub.model = ((words: string[]) => words.map((word) => mark + word)) as unknown as typeof hub.model;
   const cut = (hub as unknown as { encode_text(text: string): string[] }).encode_text.bind(hub);
   const addedIds = new Map(added.map(({ content, id }) => [content, id]));
-  const { start, end } = surroundings(json.post_processor);
-  return {
-    startIds: start,
-    ...(start.length > 0 && end.length > 0 && { clsId: start[0], sepId: end[0] }),
-    vocabSize: added.reduce((size, { id }) => Math.max(size, id + 1), model.vocab.length),
-    encodeText(text) {
-      const result: number[] = [];
-      for (const word of cut(text.toWellFormed())) {
-        if (word.startsWith(mark)) { for (const id of wordIds(word.slice(1))) result.push(id); }
-        else result.push(addedIds.get(word)!);
-      }
-      return result;
-    },
+  return (text) => {
+    const result: number[] = [];
+    for (const word of cut(text.toWellFormed())) {
+      if (word.startsWith(mark)) { for (const id of wordIds(word.slice(1))) result.push(id); }
+      else result.push(addedIds.get(word)!);
+    }
+    return result;
   };
 }
 
@@ -166,7 +165,8 @@ function surroundings(post: PostProcessor | null | undefined): { start: number[]
 
 /** Highest id of a piece + 1. */
 function vocabularySize(json: TokenizerJson): number {
-  return Object.values(json.model.vocab as Record<string, number>).reduce((size, id) => Math.max(size, id + 1), 0);
+  if (json.model.type === "Unigram") return json.model.vocab.length;
+  return Object.values(json.model.vocab).reduce((size, id) => Math.max(size, id + 1), 0);
 }
 
 function checkVocabulary({ model }: TokenizerJson, path: string): void {
@@ -222,7 +222,7 @@ function checkAddedTokens(json: TokenizerJson, path: string): AddedToken[] {
 }
 
 /** A token as tokenizer_config.json names it: its text, or an object that holds it. */
-function tokenName(entry: unknown): string | undefined {
+export function tokenName(entry: unknown): string | undefined {
   if (typeof entry === "string") return entry;
   const content = (entry as { content?: unknown } | null | undefined)?.content;
   return typeof content === "string" ? content : undefined;

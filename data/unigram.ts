@@ -19,6 +19,11 @@ const unknownPenalty = 10;
 
 const encoder = new TextEncoder();
 
+/** The name of the piece of a byte, for instance `<0x0A>`. */
+export function bytePiece(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+}
+
 export class Unigram {
   readonly #ids = new Map<string, number>();
   readonly #scores: Float64Array;

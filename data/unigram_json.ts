@@ -3,7 +3,7 @@
 // JavaScript sees it, words joined by ▁ (it leaves them in one, which is slow).
 import { Buffer } from "node:buffer";
 import { Charsmap } from "./charsmap.ts";
-import { Unigram } from "./unigram.ts";
+import { bytePiece, Unigram } from "./unigram.ts";
 import { rememberWords } from "./word_cache.ts";
 
 /** A normalizer or pre_tokenizer as it stands in the file. */
@@ -70,7 +70,7 @@ export function unigramWords(model: UnigramModelJson, isSpecial: (piece: string)
   const ids = new Map(pieces.map((piece, id) => [piece, id]));
   const bytes = Array.from(
     { length: 256 },
-    (_, byte) => ids.get(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+    (_, byte) => ids.get(bytePiece(byte)),
   );
   const byteIds = model.byte_fallback ? bytes.filter((id) => id !== undefined) : [];
   const unigram = new Unigram({

@@ -48,7 +48,7 @@ export function byteLevelJson(
     post_processor: isRoberta
       ? { type: "RobertaProcessing", cls: ["<s>", ids["<s>"]], sep: ["</s>", ids["</s>"]] }
       : null,
-    added_tokens: named.map((content) => specialToken(content, ids[content])),
+    added_tokens: named.map((content) => addedToken(content, ids[content], config)),
     decoder: { type: "ByteLevel" },
   } as TokenizerJson;
 }
@@ -83,11 +83,12 @@ export function wordPieceJson(list: string, { config, path }: Files): TokenizerJ
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: { type: "BertProcessing", cls: ["[CLS]", vocab["[CLS]"]], sep: ["[SEP]", vocab["[SEP]"]] },
-    added_tokens: special.map((content) => specialToken(content, vocab[content])),
+    added_tokens: special.map((content) => addedToken(content, vocab[content], {})),
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
   } as unknown as TokenizerJson;
 }
 
-function specialToken(content: string, id: number): AddedToken {
-  return { id, content, special: true };
+/** As `added_tokens_decoder` of tokenizer_config.json describes it, else special. */
+function addedToken(content: string, id: number, { added_tokens_decoder: known }: Record<string, unknown>): AddedToken {
+  return { special: true, ...(known as Record<string, Partial<AddedToken>> | undefined)?.[id], id, content };
 }

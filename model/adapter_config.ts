@@ -21,6 +21,8 @@ const plain: Record<string, readonly unknown[]> = {
   peft_type: ["LORA"],
   bias: ["none"],
   use_dora: [false],
+  // The others (pissa, olora, corda, loftq, ...) change the base's weights, also where the adapters are loaded.
+  init_lora_weights: [true, false, "gaussian", "eva", "orthogonal"],
   use_qalora: [false],
   fan_in_fan_out: [false],
   lora_bias: [false],

@@ -31,8 +31,15 @@ export async function openAdapterWeights(adapter: AdapterConfig, config: FamilyC
   try {
     const stored = new Map<string, string>();
     for (const name of file.tensors.keys()) {
-      const plain = name.replace(/^base_model\.model\./, "").replace(/\.modules_to_save(\.default)?\./, ".");
-      stored.set(canonicalName(plain, architecture.prefix), name);
+      const own = name.startsWith(peftPrefix) ? name.slice(peftPrefix.length) : name;
+      const canonical = canonicalName(own.replace(/\.modules_to_save(\.default)?\./, "."), architecture.prefix);
+      const earlier = stored.get(canonical);
+      if (earlier !== undefined) {
+        throw new InputError(
+          `Cannot read ${path}: "${earlier}" and "${name}" name the same tensor: remove one of them`,
+        );
+      }
+      stored.set(canonical, name);
     }
     const backbone = architecture.parameters(config, false);
     const joint = new Map(architecture.joint.parameters(config).map(({ name, shape }) => [name, shape]));

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { tokenizerForms } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { type AdapterConfig, adapterConfigFile, adapterFile, readAdapterConfig } from "./adapter_config.ts";
-import { writeAtomically, writeFully, writeTextAtomically } from "./atomic_file.ts";
+import { writeTextAtomically } from "./atomic_file.ts";
 import { type ModelConfig, readConfig } from "./config.ts";
-import { tokenizerFiles } from "./export.ts";
+import { copyTokenizer } from "./export.ts";
 import { parseObject, stringifyObject } from "./json_text.ts";
 import { isFile } from "./model_files.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
@@ -76,6 +76,7 @@ async function readAdapters(folders: readonly string[]): Promise<AdapterConfig[]
   const facts = (adapter: AdapterConfig | undefined): Record<string, unknown> => ({
     adapters: adapter !== undefined,
     base: adapter?.base,
+    revision: adapter?.revision,
     rank: adapter?.rank,
     alpha: adapter?.alpha,
     rsLora: adapter?.rsLora,
@@ -190,12 +191,4 @@ async function writeStackedConfig(
   const raw = parseObject(await Deno.readTextFile(path), `Cannot read ${path}`, "get the file again");
   const config = { ...raw, r: count * rank, lora_alpha: alpha * (rsLora ? Math.sqrt(count) : count) };
   await writeTextAtomically(join(out, adapterConfigFile), JSON.stringify(config, null, 2) + "\n");
-}
-
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  for (const name of tokenizerFiles) {
-    if (!await isFile(join(from, name))) continue;
-    const bytes = await Deno.readFile(join(from, name));
-    await writeAtomically(join(to, name), (file) => writeFully(file, bytes));
-  }
 }

@@ -1,6 +1,7 @@
 // The base of an adapter folder: found by base_model_name_or_path, as PEFT finds it.
 import { isAbsolute, join } from "node:path";
 import { InputError } from "../errors.ts";
+import { isFolder } from "./model_files.ts";
 import { type AdapterConfig, readAdapterConfig } from "./adapter_config.ts";
 import { resolveModel, type ResolveOptions } from "./hub.ts";
 
@@ -23,8 +24,4 @@ export async function findBase(adapter: AdapterConfig, options: ResolveOptions =
     );
   }
   return found;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
 }

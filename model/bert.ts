@@ -105,7 +105,7 @@ function block(
 }
 
 /** The pooler, a dense layer with tanh on the first token, and the classifier. */
-function bertHeadParameters({ hidden_size: W }: BertConfig): ParameterSpec[] {
+export function bertHeadParameters({ hidden_size: W }: Pick<BertConfig, "hidden_size">): ParameterSpec[] {
   const dense = (prefix: string, outputs: number): ParameterSpec[] => [
     { name: `${prefix}.weight`, shape: [outputs, W], decay: true, trainable: true },
     { name: `${prefix}.bias`, shape: [outputs], decay: false, trainable: true },

@@ -14,6 +14,7 @@ import { type RelativeColumns, relativeColumns, type RelativePositions } from ".
 import { tanh } from "../kernels/tanh.ts";
 import { type Tape } from "../kernels/tape.ts";
 import { unfold } from "../kernels/unfold.ts";
+import { bertHeadParameters } from "./bert.ts";
 import { type Architecture, type RecordOptions } from "./architecture.ts";
 import { geluForm, geluForms } from "./bert_config.ts";
 import {
@@ -194,15 +195,7 @@ function activation(tape: Tape, x: Tensor, name: DebertaActivation): Tensor {
   return name === "tanh" ? tanh(tape, x) : gelu(tape, x, geluForms[name]);
 }
 
-/** The pooler, a dense layer on the first token, and the classifier; neither lies in the backbone. */
-function debertaHeadParameters({ hidden_size: W }: DebertaV2Config): ParameterSpec[] {
-  const dense = (prefix: string, outputs: number): ParameterSpec[] => [
-    { name: `${prefix}.weight`, shape: [outputs, W], decay: true, trainable: true },
-    { name: `${prefix}.bias`, shape: [outputs], decay: false, trainable: true },
-  ];
-  return [...dense("pooler.dense", W), ...dense("classifier", 3)];
-}
-
+/** The pooler, a dense layer on the first token, and the classifier, named as BERT's; neither lies in the backbone. */
 function debertaLogits(tape: Tape, hidden: Tensor, options: DebertaOptions): Tensor {
   const { config, parameters: w, inputs, dropout: drop } = options;
   const first = pool(tape, hidden, { mode: "first", starts: inputs.starts });
@@ -221,7 +214,7 @@ export const debertaV2Architecture: Architecture = {
   }),
   parameters: debertaParameters,
   record: deberta,
-  joint: { parameters: debertaHeadParameters, record: debertaLogits, outside: ["pooler.", "classifier."] },
+  joint: { parameters: bertHeadParameters, record: debertaLogits, outside: ["pooler.", "classifier."] },
   pairing: "siamese",
   template: bertTemplate,
   classes: { backbone: "DebertaV2Model", joint: "DebertaV2ForSequenceClassification" },

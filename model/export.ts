@@ -73,8 +73,20 @@ export async function exportModel(model: ModelExport): Promise<void> {
   if (isSiamese) await writeSafetensors(join(folder, headFile), head, { metadata });
   else await removeIfThere(join(folder, headFile));
   await copyTokenizer(source, folder);
+  await writeExportedConfig(folder, config, entry, dtype);
+}
+
+/** config.json, once the tokenizer's files are there. */
+export async function writeExportedConfig(
+  folder: string,
+  config: ModelConfig,
+  entry: TiebreakEntry,
+  dtype: FloatDtype,
+): Promise<void> {
   const exported = exportedConfig(config, entry, dtype);
-  if (!isSiamese && architecture.joint.readsLastToken) exported.pad_token_id = await paddingToken(folder, config);
+  if (entry.pairing === "joint" && architectureOf(config).joint.readsLastToken) {
+    exported.pad_token_id = await paddingToken(folder, config);
+  }
   await writeTextAtomically(join(folder, "config.json"), stringifyObject(exported));
 }
 

@@ -6,10 +6,8 @@ import { peftPrefix, transposed } from "./adapter_weights.ts";
 import { isOutside } from "./architecture.ts";
 import { writeTextAtomically } from "./atomic_file.ts";
 import { type ModelConfig } from "./config.ts";
-import { copyTokenizer, exportedConfig, removeIfThere } from "./export.ts";
-import { stringifyObject } from "./json_text.ts";
+import { copyTokenizer, removeIfThere, writeExportedConfig } from "./export.ts";
 import { type Lora } from "./lora.ts";
-import { paddingToken } from "./padding_token.ts";
 import { architectureOf } from "./registry.ts";
 import { writeSafetensors } from "./safetensors_write.ts";
 import { type TiebreakEntry } from "./tiebreak_entry.ts";
@@ -61,7 +59,5 @@ export async function exportAdapter(adapter: AdapterExport): Promise<void> {
   });
   await writeTextAtomically(join(folder, adapterConfigFile), JSON.stringify(written, null, 2) + "\n");
   await copyTokenizer(source, folder);
-  const exported = exportedConfig(config, entry, "F32");
-  if (!isSiamese && architecture.joint.readsLastToken) exported.pad_token_id = await paddingToken(folder, config);
-  await writeTextAtomically(join(folder, "config.json"), stringifyObject(exported));
+  await writeExportedConfig(folder, config, entry, "F32");
 }

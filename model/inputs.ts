@@ -151,9 +151,10 @@ export function uploadBatch(
   return counts;
 }
 
-/** A batch that is to be pooled has none yet. */
-function uploadPooled(gpu: Gpu, into: Tensor, { pooled }: PackedBatch): void {
-  if (!pooled) return;
+function uploadPooled(gpu: Gpu, into: Tensor, { pooled, segments }: PackedBatch): void {
+  if (pooled?.length !== segments) {
+    throw new ShapeError("Cannot upload a batch that was not pooled to a head whose backbone runs once: pool it first");
+  }
   const W = into.shape[1], rows = new Float32Array(pooled.length * W);
   for (const [segment, row] of pooled.entries()) rows.set(row, segment * W);
   upload(gpu, into, rows);

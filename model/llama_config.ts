@@ -87,7 +87,7 @@ function parseLlamaConfig(fields: ConfigFields, type: LlamaModelType): LlamaConf
   );
   const num_hidden_layers = fields.count("num_hidden_layers", 32);
   const hasAttentionBias = type === "qwen2" ||
-    ((type === "llama" || type === "qwen3") && isOn(fields, "attention_bias"));
+    ((type === "llama" || type === "qwen3") && fields.flag("attention_bias", false));
   if (type === "mistral" || type === "qwen2") fields.mustBeOff("attention_bias");
   if (type !== "llama") fields.mustBeOff("mlp_bias");
   fields.choice("hidden_act", "silu", ["silu"]);
@@ -109,19 +109,12 @@ function parseLlamaConfig(fields: ConfigFields, type: LlamaModelType): LlamaConf
     ropes: Array.from({ length: num_hidden_layers }, () => rope),
     qkv_bias: hasAttentionBias,
     output_bias: hasAttentionBias && type !== "qwen2",
-    mlp_bias: type === "llama" && isOn(fields, "mlp_bias"),
+    mlp_bias: type === "llama" && fields.flag("mlp_bias", false),
     qk_norm: type === "qwen3",
     windows: parseWindows(fields, type, num_hidden_layers),
   };
   checkShapes(fields, config);
   return config;
-}
-
-/** Whether a switch is on. */
-export function isOn(fields: ConfigFields, name: string): boolean {
-  const value = fields.get(name) ?? false;
-  if (typeof value !== "boolean") throw fields.refuse(name, "must be true or false");
-  return value;
 }
 
 function parseWindows(fields: ConfigFields, type: LlamaModelType, layers: number): (number | undefined)[] {
@@ -134,7 +127,7 @@ function parseWindows(fields: ConfigFields, type: LlamaModelType, layers: number
     return everywhere(isNull ? undefined : fields.count("sliding_window", 4096));
   }
   const window =
-    isOn(fields, "use_sliding_window") && (fields.has("sliding_window") || !("sliding_window" in fields.raw))
+    fields.flag("use_sliding_window", false) && (fields.has("sliding_window") || !("sliding_window" in fields.raw))
       ? fields.count("sliding_window", 4096)
       : undefined;
   const types = fields.get("layer_types");

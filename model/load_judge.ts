@@ -127,7 +127,12 @@ function isThere(
   return true;
 }
 
-function checkShape(path: string, spec: ParameterSpec, found: readonly number[] | undefined): void {
+/** @throws {InputError} with the tensor, if its shape is not the one that config.json asks for */
+export function checkShape(
+  path: string,
+  spec: Pick<ParameterSpec, "name" | "shape">,
+  found: readonly number[] | undefined,
+): void {
   if (found?.join() === spec.shape.join()) return;
   throw new InputError(
     `Cannot load "${spec.name}" of ${path}: shape is [${found?.join(", ") ?? "missing"}], ` +

@@ -50,6 +50,10 @@ export async function checkModelFolder(folder: string): Promise<void> {
   );
 }
 
+export async function isFolder(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(({ isDirectory }) => isDirectory, () => false);
+}
+
 export async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;

@@ -6,7 +6,6 @@ import { type FamilyConfig } from "./architecture.ts";
 import { parseGelu } from "./bert_config.ts";
 import type { ConfigFields } from "./config_fields.ts";
 import { parseLayerKinds, parseRopesByKind } from "./layer_kinds.ts";
-import { isOn } from "./llama_config.ts";
 import { type RopeConfig } from "./rotary.ts";
 
 export interface ModernBertConfig extends FamilyConfig {
@@ -65,9 +64,9 @@ export function parseModernBertConfig(fields: ConfigFields): ModernBertConfig {
     max_position_embeddings: fields.count("max_position_embeddings", 8192),
     initializer_range: fields.positive("initializer_range", 0.02),
     norm_eps: fields.positive("norm_eps", 1e-5),
-    norm_bias: isOn(fields, "norm_bias"),
-    attention_bias: isOn(fields, "attention_bias"),
-    mlp_bias: isOn(fields, "mlp_bias"),
+    norm_bias: fields.flag("norm_bias", false),
+    attention_bias: fields.flag("attention_bias", false),
+    mlp_bias: fields.flag("mlp_bias", false),
     ropes: kinds.map((kind) => ropes[kind]),
     windows: kinds.map((kind) => kind === "sliding_attention" ? window : undefined),
     embedding_dropout: fields.probability("embedding_dropout", 0),
@@ -75,7 +74,7 @@ export function parseModernBertConfig(fields: ConfigFields): ModernBertConfig {
     mlp_dropout: fields.probability("mlp_dropout", 0),
     classifier_pooling: fields.choice("classifier_pooling", "cls", ["cls", "mean"]),
     classifier_activation: parseGelu(fields, "classifier_activation"),
-    classifier_bias: isOn(fields, "classifier_bias"),
+    classifier_bias: fields.flag("classifier_bias", false),
     classifier_dropout: fields.probability("classifier_dropout", 0),
   };
   // Pairs of channels are turned four at a time; heads up to 256 are what attention holds.

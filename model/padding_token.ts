@@ -1,5 +1,6 @@
 // The padding token that a decoder's export names: transformers' classifier reads the last token that is another one.
 import { join } from "node:path";
+import { tokenName } from "../data/tokenizer_json.ts";
 import { ShapeError } from "../errors.ts";
 import { type CommonConfig } from "./config.ts";
 import { isObject, type JsonObject } from "./json_text.ts";
@@ -26,14 +27,19 @@ function isTokenId(id: unknown): id is number {
   return Number.isSafeInteger(id) && (id as number) >= 0;
 }
 
-/** `pad_token` of tokenizer_config.json, by its id in tokenizer.json. */
+/** `pad_token` of tokenizer_config.json, by its id in whatever says which ids added tokens have. */
 async function tokenizersOwn(folder: string): Promise<unknown> {
-  const named = (await readObject(join(folder, "tokenizer_config.json")))?.pad_token;
-  const content = isObject(named) ? named.content : named;
-  if (typeof content !== "string") return undefined;
+  const config = await readObject(join(folder, "tokenizer_config.json"));
+  const content = tokenName(config?.pad_token);
+  if (content === undefined) return undefined;
   const tokenizer = await readObject(join(folder, "tokenizer.json"));
   const added = Array.isArray(tokenizer?.added_tokens) ? tokenizer.added_tokens : [];
-  return added.find((token: unknown) => isObject(token) && token.content === content)?.id;
+  const known = isObject(config?.added_tokens_decoder) ? Object.entries(config.added_tokens_decoder) : [];
+  const found = known.find(([, token]) => tokenName(token) === content);
+  return added.find((token: unknown) => isObject(token) && token.content === content)?.id ??
+    (found && Number(found[0])) ??
+    (await readObject(join(folder, "added_tokens.json")))?.[content] ??
+    (await readObject(join(folder, "vocab.json")))?.[content];
 }
 
 async function readObject(path: string): Promise<JsonObject | undefined> {

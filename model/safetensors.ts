@@ -2,85 +2,30 @@
 // The whole header is checked before any tensor is read; tensors are read one by one, never the whole file.
 // Format: https://github.com/huggingface/safetensors#format
 import { InputError } from "../errors.ts";
-import { dtypeBits, isFloatDtype, toF32 } from "./float_formats.ts";
+import { dtypeBits } from "./float_formats.ts";
 import { isObject, type JsonObject, parseObject } from "./json_text.ts";
+import { isCounts, openChecked, readFully, TensorFile, type TensorInfo } from "./tensor_file.ts";
 
 /** As in the format's own implementation: a longer header is an attack or no header. */
 const maxHeaderBytes = 100_000_000;
-/** One read call asks for at most this much, far below any limit of the system calls. */
-const readBytes = 64 * 1024 * 1024;
-
-/** Where a tensor lies, in bytes from the end of the header, and what it holds. */
-export interface TensorInfo {
-  dtype: string;
-  shape: number[];
-  begin: number;
-  end: number;
-}
-
 /** An open safetensors file whose header is sound. */
-export class SafetensorsFile {
-  #queue: Promise<unknown> = Promise.resolve();
-
+export class SafetensorsFile extends TensorFile {
   /** Use `openSafetensors`. */
-  constructor(
-    readonly path: string,
-    readonly tensors: ReadonlyMap<string, TensorInfo>,
-    readonly metadata: ReadonlyMap<string, string>,
-    private readonly file: Deno.FsFile,
-    private readonly dataStart: number,
-  ) {}
-
-  /** The tensor's elements in row-major order, widened exactly from F32, F16 or BF16. */
-  readF32(name: string): Promise<Float32Array<ArrayBuffer>> {
-    // The file has one cursor, so reads take turns.
-    const read = this.#queue.then(() => this.#read(name));
-    this.#queue = read.catch(() => {});
-    return read;
-  }
-
-  close(): void {
-    this.file.close();
-  }
-
-  async #read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const info = this.tensors.get(name);
-    if (!info) {
-      throw new InputError(`Cannot read ${this.path}: it has no tensor "${name}": use a checkpoint of this model`);
-    }
-    if (!isFloatDtype(info.dtype)) {
-      throw new InputError(
-        `Cannot read ${this.path} tensor "${name}": its dtype is ${info.dtype}, must be F32, F16 or BF16: convert the checkpoint`,
-      );
-    }
-    const bytes = new Uint8Array(info.end - info.begin);
-    await readFully(this.file, this.dataStart + info.begin, bytes, () => `${this.path} tensor "${name}"`);
-    return toF32(bytes, info.dtype);
+  constructor(readonly metadata: ReadonlyMap<string, string>, ...file: ConstructorParameters<typeof TensorFile>) {
+    super(...file);
   }
 }
 
 /** Opens a file and checks its header. @throws {InputError} one line that names the file and the tensor */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new InputError(`Cannot open ${path}: there is no such file`);
-    throw new InputError(`Cannot open ${path}: ${(error as Error).message}`);
-  }
-  try {
-    const { size, isFile } = await file.stat();
-    if (!isFile) throw new InputError(`Cannot open ${path}: it is no file: name a safetensors file`);
+  return await openChecked(path, "a safetensors file", async (file, size) => {
     const { text, dataStart } = await readHeader(file, path, size);
     const header = parseObject(text, `Cannot read ${path}: header`, "get the file again");
     const metadata = checkMetadata(header, path);
     const tensors = checkTensors(header, path);
     checkRanges(tensors, size - dataStart, path);
-    return new SafetensorsFile(path, tensors, metadata, file, dataStart);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+    return new SafetensorsFile(metadata, path, tensors, file, dataStart);
+  });
 }
 
 async function readHeader(file: Deno.FsFile, path: string, size: number): Promise<{ text: string; dataStart: number }> {
@@ -179,27 +124,5 @@ function checkRanges(tensors: Map<string, TensorInfo>, dataBytes: number, path: 
     throw new InputError(
       `Cannot read ${path}: ${dataBytes - covered} bytes behind the last tensor belong to none: get the file again`,
     );
-  }
-}
-
-function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
-}
-
-/** Fills `bytes` from `position` on. @throws {InputError} where the file ends before */
-export async function readFully(
-  file: Deno.FsFile,
-  position: number,
-  bytes: Uint8Array,
-  where: () => string,
-): Promise<void> {
-  await file.seek(position, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < bytes.length) {
-    const count = await file.read(bytes.subarray(filled, filled + readBytes));
-    if (count === null) {
-      throw new InputError(`Cannot read ${where()}: the file ended early: it changed while being read, run again`);
-    }
-    filled += count;
   }
 }

@@ -2,9 +2,9 @@
 // are called and where they lie, and one stored entry per storage. Nothing of it is executed: see pickle.ts. Tensors are
 // read one by one, never the whole file. Format: torch/serialization.py and torch/_utils.py of PyTorch.
 import { InputError } from "../errors.ts";
-import { dtypeBits, isFloatDtype, toF32 } from "./float_formats.ts";
+import { dtypeBits } from "./float_formats.ts";
 import { PickleGlobal, type PickleReader, type PickleValue, readPickle } from "./pickle.ts";
-import { readFully } from "./safetensors.ts";
+import { isCounts, openChecked, readFully, TensorFile, type TensorInfo } from "./tensor_file.ts";
 import { dataStart, type ReadAt, readZipDirectory, type ZipEntry } from "./zip.ts";
 
 /** As for headers of safetensors: a longer pickle is an attack, or no state dict. */
@@ -41,81 +41,19 @@ class TorchTensor {
   ) {}
 }
 
-/** Where a tensor lies, in bytes from the start of the file, and in which order. */
-interface TorchTensorInfo {
-  dtype: string;
-  shape: number[];
-  begin: number;
-  end: number;
-  /** Elements from one index to the next, per dimension; absent where they lie in row-major order. */
-  strides?: number[];
-}
-
-/** An open checkpoint whose directory and pickle are sound. */
-export class TorchFile {
-  #queue: Promise<unknown> = Promise.resolve();
-
-  /** Use `openTorchFile`. */
-  constructor(
-    readonly path: string,
-    readonly tensors: ReadonlyMap<string, TorchTensorInfo>,
-    private readonly file: Deno.FsFile,
-  ) {}
-
-  /** The tensor's elements in row-major order, widened exactly from F32, F16 or BF16. */
-  readF32(name: string): Promise<Float32Array<ArrayBuffer>> {
-    // The file has one cursor, so reads take turns.
-    const read = this.#queue.then(() => this.#read(name));
-    this.#queue = read.catch(() => {});
-    return read;
-  }
-
-  close(): void {
-    this.file.close();
-  }
-
-  async #read(name: string): Promise<Float32Array<ArrayBuffer>> {
-    const info = this.tensors.get(name);
-    if (!info) {
-      throw new InputError(`Cannot read ${this.path}: it has no tensor "${name}": use a checkpoint of this model`);
-    }
-    if (!isFloatDtype(info.dtype)) {
-      throw new InputError(
-        `Cannot read ${this.path} tensor "${name}": its dtype is ${info.dtype}, must be F32, F16 or BF16: convert the checkpoint`,
-      );
-    }
-    const bytes = new Uint8Array(info.end - info.begin);
-    await readFully(this.file, info.begin, bytes, () => `${this.path} tensor "${name}"`);
-    const values = toF32(bytes, info.dtype);
-    return info.strides ? inRowMajorOrder(values, info.shape, info.strides) : values;
-  }
-}
-
 /** Opens a file, checks its directory and reads its pickle. @throws {InputError} that names the file, and what in it is wrong */
-export async function openTorchFile(path: string): Promise<TorchFile> {
-  let file: Deno.FsFile;
-  try {
-    file = await Deno.open(path, { read: true });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new InputError(`Cannot open ${path}: there is no such file`);
-    throw new InputError(`Cannot open ${path}: ${(error as Error).message}`);
-  }
-  try {
-    const { size, isFile } = await file.stat();
-    if (!isFile) throw new InputError(`Cannot open ${path}: it is no file: name a file of torch.save`);
+export async function openTorchFile(path: string): Promise<TensorFile> {
+  return await openChecked(path, "a file of torch.save", async (file, size) => {
     const readAt: ReadAt = async (position, count) => {
       const bytes = new Uint8Array(count);
       await readFully(file, position, bytes, () => path);
       return bytes;
     };
-    return new TorchFile(path, await readTensors(readAt, size, path), file);
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+    return new TensorFile(path, await readTensors(readAt, size, path), file, 0);
+  });
 }
 
-async function readTensors(readAt: ReadAt, size: number, path: string): Promise<Map<string, TorchTensorInfo>> {
+async function readTensors(readAt: ReadAt, size: number, path: string): Promise<Map<string, TensorInfo>> {
   await checkKind(readAt, size, path);
   const entries = await readZipDirectory(readAt, size, path);
   const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
@@ -144,7 +82,7 @@ async function readTensors(readAt: ReadAt, size: number, path: string): Promise<
     throw new InputError(`Cannot read ${path}: it holds no dictionary of tensors: save the model's state_dict()`);
   }
 
-  const tensors = new Map<string, TorchTensorInfo>(), starts = new Map<string, number>();
+  const tensors = new Map<string, TensorInfo>(), starts = new Map<string, number>();
   for (const [name, tensor] of state) {
     if (!(tensor instanceof TorchTensor) || typeof name !== "string") continue;
     const { key, dtype } = tensor.storage, entry = entries.get(`${home}data/${key}`);
@@ -243,25 +181,6 @@ function orderOf({ shape, strides }: TorchTensor): number[] | undefined | null {
   return fills(dimensions.toSorted((a, b) => b.stride - a.stride)) ? strides : null;
 }
 
-function inRowMajorOrder(values: Float32Array, shape: number[], strides: number[]): Float32Array<ArrayBuffer> {
-  const result = new Float32Array(values.length), index = new Array<number>(shape.length).fill(0);
-  let from = 0;
-  for (let to = 0; to < result.length; to++) {
-    result[to] = values[from];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
-  return result;
-}
-
 function isCount(value: PickleValue): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isCounts(value: PickleValue): value is number[] {
-  return Array.isArray(value) && value.every(isCount);
 }

@@ -4,6 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { InputError } from "../errors.ts";
 import { isObject, parseObject } from "./json_text.ts";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.ts";
+import { type TensorFile } from "./tensor_file.ts";
 import { openTorchFile } from "./torch_file.ts";
 
 export const weightsFile = "model.safetensors";
@@ -25,11 +26,6 @@ export interface Weights {
   readF32(name: string): Promise<Float32Array<ArrayBuffer>>;
   close(): void;
 }
-
-/** An open file of tensors, whatever its format. */
-type TensorFile = Pick<SafetensorsFile, "path" | "readF32" | "close"> & {
-  tensors: ReadonlyMap<string, { dtype: string; shape: readonly number[] }>;
-};
 
 /** Whether a file of `weightsEntries` is an index of shards. */
 export function isIndex(name: string): boolean {

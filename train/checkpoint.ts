@@ -3,6 +3,7 @@
 //   progress.json       where the run stands
 //   state.safetensors   parameters, first_moments, second_moments, best: the parameters of the best validation, and with
 //                       --precision f16 loss_scale
+import { isFolder } from "../model/model_files.ts";
 import { join } from "node:path";
 import { InputError } from "../errors.ts";
 import { syncFolder, writeTextAtomically } from "../model/atomic_file.ts";
@@ -135,14 +136,6 @@ async function newest(folder: string): Promise<string | undefined> {
   }
   found.sort((a, b) => b.step - a.step || Number(a.old) - Number(b.old));
   return found[0]?.name;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 async function removeFolder(path: string): Promise<void> {

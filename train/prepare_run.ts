@@ -5,6 +5,7 @@ import type { EncodedBattle } from "../data/dataset.ts";
 import { writeSubmission } from "../data/predictions.ts";
 import { UsageError } from "../errors.ts";
 import { exportAdapter } from "../model/export_adapter.ts";
+import { isFolder } from "../model/model_files.ts";
 import { exportModel } from "../model/export.ts";
 import { type Lora } from "../model/lora.ts";
 import { architectureOf } from "../model/registry.ts";
@@ -150,10 +151,9 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
 /** Absolute paths, so that run.json means the same from every folder. */
 export async function withLastingPaths(flags: TrainFlags): Promise<TrainFlags> {
   const absolute = (path: string | undefined) => path === undefined ? undefined : resolve(path);
-  const isFolder = await Deno.stat(flags.model).then(({ isDirectory }) => isDirectory, () => false);
   return {
     ...flags,
-    model: isFolder ? resolve(flags.model) : flags.model,
+    model: await isFolder(flags.model) ? resolve(flags.model) : flags.model,
     data: absolute(flags.data),
     valid: absolute(flags.valid),
     extraData: absolute(flags.extraData),
