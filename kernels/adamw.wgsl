@@ -13,7 +13,8 @@
 // Dispatch  partial_norm, update: ceil(N / 2048) groups, one block of 512 vec4f each, folded over y past 65,535
 //           finish_norm, finish_scaled_norm: one group
 // Limits    N divides by 64 and is one range of the flat buffers: longer ones are several ranges (kernels/adamw.ts)
-// Numerics  f32, fixed order; a range's groups depend on its length only
+// Numerics  a step left out still counts for the bias corrections, which the CPU makes from the step's number: GradScaler of torch.amp
+//           does not count it. f32, fixed order; a range's groups depend on its length only
 // Source    torch.optim.AdamW and torch.nn.utils.clip_grad_norm_; Loshchilov, Hutter 2019, algorithm 2
 struct Size {
   N: u32,

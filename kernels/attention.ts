@@ -112,7 +112,9 @@ export function attention(tape: Tape, options: AttentionOptions): Tensor {
   const keys: Record<string, Tensor> = dropout && dropout.rate > 0 ? { tokenKeys: dropout.tokenKeys } : {};
   const { recorder, schedules } = tape;
   const textured = schedules.attentionTexture && size.columns % 64 === 0 &&
-    [qkv, y, relative?.embeddings].every((operand) => operand === undefined || recorder.texturable(operand));
+    [qkv, y, relative?.embeddings, relative?.columns.table].every((operand) =>
+      operand === undefined || recorder.texturable(operand)
+    );
   const flops = 2 * T * Math.min(T, usualKeys(options)) * heads * D;
   (textured ? recordTextures : recordTiles)(tape, { qkv, blocks, y, relative, T, D, kvHeads, form, size, keys, flops });
   return y;
@@ -181,7 +183,7 @@ function recordTiles(tape: Tape, recording: Recording): void {
       flops: products * flops * group.headCount / heads,
     });
   for (const group of groups) {
-    const scores = relativeScores(tape, recording, group);
+    const scores = relativeScores(tape, recording, group, false);
     run("forward", 2, group, { read: { qkv, blocks, ...keys, ...scores?.read }, write: { y, stats } });
   }
 
@@ -196,7 +198,7 @@ function recordTiles(tape: Tape, recording: Recording): void {
     });
     const { tensor: dqkv, accumulate } = target.dqkv;
     for (const group of groups) {
-      const scores = relativeScores(tape, recording, group), { dc2p, dp2c } = scores?.gradients() ?? {};
+      const scores = relativeScores(tape, recording, group, false), { dc2p, dp2c } = scores?.gradients() ?? {};
       const at = { read: { qkv, blocks, dy, ...keys, ...scores?.read }, size: { accumulate } };
       run("backward_q", 3, group, { ...at, write: { stats, dqkv, ...(dc2p && { dc2p }) } });
       // One group where key heads are shared.
@@ -224,30 +226,36 @@ function recordTextures(tape: Tape, recording: Recording): void {
       groups: (step) => groups({ blocks: step.blocks }, group.headCount),
       flops: products * flops * group.headCount / heads,
     });
-  const operand = tape.texture(qkv);
-  for (const group of groups) {
-    const scores = relativeScores(tape, recording, group, operand);
-    run(forward, 2, group, { read: { qkv: operand, blocks, ...keys, ...scores?.read }, write: { y, stats } });
-  }
+  tape.sharingTextures(() => {
+    for (const group of groups) {
+      const scores = relativeScores(tape, recording, group, true);
+      run(forward, 2, group, {
+        read: { qkv: tape.texture(qkv), blocks, ...keys, ...scores?.read },
+        write: { y, stats },
+      });
+    }
+  });
 
   tape.onBackward(y, (dy) => {
     const target = gradients(tape, recording);
     if (!target) return;
-    const operands = { qkv: tape.texture(qkv), dy: tape.texture(dy), blocks };
-    const ys = tape.texture(y), { tensor: dqkv, accumulate } = target.dqkv;
-    for (const group of groups) {
-      const scores = relativeScores(tape, recording, group, operands.qkv), { dc2p, dp2c } = scores?.gradients() ?? {};
-      run(backwardQ, 3, group, {
-        size: { accumulate },
-        read: { ...operands, y: ys, ...keys, ...scores?.read },
-        write: { stats, dqkv, ...(dc2p && { dc2p }) },
-      });
-      run(backwardKV, 4, kvHeads === heads ? group : { firstHead: 0, headCount: kvHeads }, {
-        size: { accumulate },
-        read: { ...operands, stats: tape.texture(stats), ...scores?.read },
-        write: { dqkv, ...(dp2c && { dp2c }) },
-      });
-      if (scores) relativeGradients(tape, scores, { dc2p, dp2c, ...target });
-    }
+    const { tensor: dqkv, accumulate } = target.dqkv;
+    tape.sharingTextures(() => {
+      const operands = { qkv: tape.texture(qkv), dy: tape.texture(dy), blocks };
+      for (const group of groups) {
+        const scores = relativeScores(tape, recording, group, true), { dc2p, dp2c } = scores?.gradients() ?? {};
+        run(backwardQ, 3, group, {
+          size: { accumulate },
+          read: { ...operands, y: tape.texture(y), ...keys, ...scores?.read },
+          write: { stats, dqkv, ...(dc2p && { dc2p }) },
+        });
+        run(backwardKV, 4, kvHeads === heads ? group : { firstHead: 0, headCount: kvHeads }, {
+          size: { accumulate },
+          read: { ...operands, stats: tape.texture(stats), ...scores?.read },
+          write: { dqkv, ...(dp2c && { dp2c }) },
+        });
+        if (scores) relativeGradients(tape, scores, { dc2p, dp2c, ...target });
+      }
+    });
   });
 }

@@ -10,7 +10,7 @@ const dropSome = `${dropoutSource}
 @group(0) @binding(8) var<storage, read> tokenKeys: array<u32>;
 fn row_base(row: u32) -> u32 { return dropout_base(tokenKeys[row], size.site); }
 fn kept(base: u32, channel: u32) -> f32 {
-  return select(0.0, size.dropScale, hash1(base + channel * 0x9e3779b9u) >= size.dropThreshold);
+  return dropout1(base, channel, size.dropThreshold, size.dropScale);
 }
 `;
 

@@ -43,18 +43,19 @@ export interface RelativeScores {
   gradients(): { dc2p?: Tensor; dp2c?: Tensor };
 }
 
-/** Records the scores of a group of heads; undefined without relative positions. @param qkv its texture, if textures are read */
+/** Records the scores of a group of heads; undefined without relative positions. Textures of one `tape.sharingTextures` are copied once
+ *  for all groups. @param textured whether operands are read as textures */
 export function relativeScores(
   tape: Tape,
   { qkv, relative, blocks, T, D, size: { heads, scale } }: Recording,
   group: HeadGroup,
-  qkvTexture?: Operand,
+  textured: boolean,
 ): RelativeScores | undefined {
   if (!relative) return undefined;
-  const { keys, queries, columns } = relative, W = heads * D, textured = qkvTexture !== undefined;
+  const { keys, queries, columns } = relative, W = heads * D;
   const width = relative.embeddings.shape[1];
   const operand = (tensor: Tensor): Operand => textured ? tape.texture(tensor) : tensor;
-  const common = { x: qkvTexture ?? qkv, xRow: 3 * W, tableRow: width, D, ...group, scale, blocks, columns };
+  const common = { x: operand(qkv), xRow: 3 * W, tableRow: width, D, ...group, scale, blocks, columns };
   const room = (label: string) => tape.tensor([T, group.headCount * columns.count], qkv.live, label);
   const read: Record<string, Operand> = { relative: operand(columns.table) };
   const embeddings = operand(relative.embeddings);
@@ -76,10 +77,13 @@ export function relativeScores(
   };
 }
 
-/** The embeddings' gradient, cleared first where it has columns that no half writes. */
+/** The embeddings' gradient, cleared first unless each of its columns is written by one half alone. */
 export function coveredTable(tape: Tape, { relative, size, D }: Recording, target: GradientTarget): GradientTarget {
   const { embeddings, keys, queries } = relative!, halves = [keys, queries].filter((first) => first !== undefined);
-  if (target.accumulate === 1 || new Set(halves).size * size.heads * D === embeddings.shape[1]) return target;
+  // Where both halves read the same columns, the second adds to what the first wrote.
+  const areApart = new Set(halves).size === halves.length;
+  const isCovered = areApart && halves.length * size.heads * D === embeddings.shape[1];
+  if (target.accumulate === 1 || isCovered) return target;
   tape.recorder.clear(target.tensor);
   return { ...target, accumulate: 1 };
 }

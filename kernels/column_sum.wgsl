@@ -1,9 +1,9 @@
 // column_sum.wgsl: sums of columns over the live rows, for gradients of biases and norm gains.
-//   partial  partial[g, w] = sum of x[t, w] over the rows t of chunk g
+//   sum_chunk  partial[g, w] = sum of x[t, w] over the rows t of chunk g
 //   finish   out[w] += sum_g partial[g, offset + w], g ascending
 //   narrow   out[w] += sum_t x[t, w], one invocation a column: for heads of a few columns, where rows are battles
 // Shapes    x [rows, W]   partial [G, stride]   out [W]
-// Dispatch  partial: [ceil(W / 4 / 64), G] groups of 64;  finish: ceil(W / 4 / 64) groups of 64
+// Dispatch  sum_chunk: [ceil(W / 4 / 64), G] groups of 64;  finish: ceil(W / 4 / 64) groups of 64
 //           narrow: ceil(W / 64) groups of 64
 // Limits    W, stride and offset divide by 4, except in narrow
 // Numerics  f32, fixed order; out is added to, as every parameter's gradient

@@ -1,6 +1,6 @@
 // dropout.wgsl: functions only: which channels of a token survive dropout, from a counter-based hash.
 //   kept(token, site, channel) = hash(hash(tokenKey + site * C) + channel * C) >= rate * 2^32
-// Shapes    four channels at a time
+// Shapes    one channel, or four at a time
 // Dispatch  none
 // Numerics  integer arithmetic only, so every adapter drops the same channels; tokenKey = hash(seed, optimizer step, battle,
 //           side, position) is made on the CPU (kernels/dropout.ts), so that packing and recomputation change nothing
@@ -22,6 +22,11 @@ fn hash1(v: u32) -> u32 {
 // The part of the hash that all channels of one token at one site share.
 fn dropout_base(token_key: u32, site: u32) -> u32 {
   return hash1(token_key + site * 0x9e3779b9u);
+}
+
+// One channel of `dropout4`.
+fn dropout1(base: u32, channel: u32, threshold: u32, scale: f32) -> f32 {
+  return select(0.0, scale, hash1(base + channel * 0x9e3779b9u) >= threshold);
 }
 
 // `scale` where channels channel..channel+3 are kept, 0 where they are dropped; scale = 1 / (1 - rate).

@@ -1,17 +1,12 @@
 // The dense layer y = x W^T + b, W as the checkpoint stores it: [out, in]; b may be absent. With GELU fused where the model
 // applies it, and with the adapters of W where the tape knows some.
-import geluSource from "./gelu.wgsl" with { type: "text" };
-import geluBackwardSource from "./gelu_backward.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { adaptersBackward, adapterTensors, applyAdapters } from "./adapters.ts";
 import { addColumnSums } from "./column_sum.ts";
-import { type GeluForm, geluForms, matmul } from "./matmul.ts";
-import { rowKernel } from "./row_operands.ts";
-import { liveRows, liveSource } from "./step.ts";
+import { recordGeluBackward } from "./gelu.ts";
+import { type GeluForm, matmul } from "./matmul.ts";
 import { type Tape } from "./tape.ts";
-
-const geluBackward = rowKernel("gelu_backward", geluSource + geluBackwardSource, { pre: [0, "Pre"], dy: [1, "DY"] });
 
 export interface LinearOptions {
   /** [out, in] */
@@ -45,27 +40,15 @@ export function linear(tape: Tape, x: Tensor, { weight, bias, gelu }: LinearOpti
   });
 
   tape.onBackward(y, (dy) => {
-    const dpre = gelu ? recordGeluBackward(tape, gelu, pre!, dy) : dy;
+    const dpre = gelu ? tape.activation(y.shape, y.live, "dpre") : dy;
+    if (gelu) recordGeluBackward(tape, gelu, { x: pre!, dy }, { tensor: dpre, accumulate: 0 });
     const dx = tape.grad(x), dWeight = tape.grad(weight), dBias = bias && tape.grad(bias);
     tape.sharingTextures(() => {
       const low = adaptersBackward(tape, { x, dy: dpre, dx }, applied);
       if (dx) matmul(tape, "NN", dpre, weight, dx, { low });
       if (dWeight) matmul(tape, "TN", dpre, x, dWeight);
+      if (dBias) addColumnSums(tape, dpre, dBias.tensor);
     });
-    if (dBias) addColumnSums(tape, dpre, dBias.tensor);
   });
   return y;
-}
-
-function recordGeluBackward(tape: Tape, form: GeluForm, pre: Tensor, dy: Tensor): Tensor {
-  const [rows, W] = shape2(pre);
-  const dpre = tape.activation(pre.shape, pre.live, "dpre");
-  const { kernel, read } = geluBackward.take(tape, { pre, dy });
-  tape.run(kernel, "main", {
-    read,
-    write: { dpre },
-    size: { rows, W, rowSource: liveSource(pre.live), gelu: geluForms[form] },
-    groups: (step) => Math.ceil(liveRows(pre.live, rows, step) * W / 4 / 64),
-  });
-  return dpre;
 }

@@ -138,7 +138,11 @@ export function outer(tape: Tape, out: Tensor, { ranks, b, dropout }: OuterOptio
   const chunks = (r * N) % 4 === 0 ? Math.ceil(T / CHUNK) : 1;
   const partial = chunks > 1 ? tape.tensor([chunks, r * N], undefined, "partial gradient") : undefined;
   tape.run(kernel, partial ? "chunked" : "plain", {
-    read: { a: ranks.tensor, b: b.tensor, keys: dropout?.tokenKeys ?? b.tensor },
+    read: {
+      a: ranks.tensor,
+      b: b.tensor, // What stands in for unused keys is the ranks: always f32, so that nothing is cast for it.
+      keys: dropout?.tokenKeys ?? ranks.tensor,
+    },
     write: { out: partial ?? out },
     size: {
       ...{ M: r, N, K: T, rowSource: 0, sumSource, accumulate: 1, chunk: CHUNK, gelu: 0, scale: 1 },
@@ -182,7 +186,7 @@ export function addLowRank(
   }
 }
 
-/** Whether a textured matmul of `columns` columns can take the term into its sums. */
+/** Whether a textured matmul can take the term into its sums. */
 export function fitsTextures(tape: Tape, { ranks, parts }: LowRankTerm): boolean {
   return areTextures(tape, [ranks, ...parts.map(({ b }) => b)]) &&
     areTexels(parts.flatMap(({ b, rank, column }) => [b.shape[0], rank, column]));

@@ -47,8 +47,7 @@ fn load_b(k: u32, n: u32, K: u32) -> f32 {
 }
 
 fn mask(token: u32, channel: u32) -> f32 {
-  let base = dropout_base(keys[token], size.site);
-  return dropout4(base, channel & ~3u, size.dropThreshold, size.dropScale)[channel & 3u];
+  return dropout1(dropout_base(keys[token], size.site), channel, size.dropThreshold, size.dropScale);
 }
 
 // The 4 x 4 sums of one invocation, rows m.., columns n.., over k from `first` to `end`.
@@ -67,7 +66,9 @@ fn product(group: vec3u, local: vec3u, M: u32, first: u32, end: u32) -> mat4x4f 
       if (size.bSum == 1u) { k = k0 + (i & 15u); q = i >> 4u; }
       let n = group.x * 32u + q * 4u;
       var w = vec4f(load_b(k, n, end), load_b(k, n + 1u, end), load_b(k, n + 2u, end), load_b(k, n + 3u, end));
-      if (size.masked == MASK_B) { w *= vec4f(mask(k, n), mask(k, n + 1u), mask(k, n + 2u), mask(k, n + 3u)); }
+      if (size.masked == MASK_B) {
+        w *= dropout4(dropout_base(keys[k], size.site), n, size.dropThreshold, size.dropScale);
+      }
       bTile[k - k0][q] = w;
     }
     workgroupBarrier();
@@ -79,6 +80,12 @@ fn product(group: vec3u, local: vec3u, M: u32, first: u32, end: u32) -> mat4x4f 
     workgroupBarrier();
   }
   return mat4x4f(s0, s1, s2, s3) * size.scale;
+}
+
+// A sum as it is added: masked where the sum is.
+fn value(sum: f32, m: u32, n: u32) -> f32 {
+  if (size.masked == MASK_SUM) { return sum * mask(m, n); }
+  return sum;
 }
 
 fn put(m: u32, n: u32, value: f32) {
@@ -94,9 +101,7 @@ fn plain(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) loca
     for (var c = 0u; c < 4u; c++) {
       let m = group.y * 32u + local.y * 4u + r; let n = group.x * 32u + local.x * 4u + c;
       if (m >= M || n >= size.N) { continue; }
-      var v = sums[r][c];
-      if (size.masked == MASK_SUM) { v *= mask(m, n); }
-      put(m, n, v);
+      put(m, n, value(sums[r][c], m, n));
     }
   }
 }
@@ -110,7 +115,7 @@ fn activated(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) 
       let m = group.y * 32u + local.y * 4u + r; let n = group.x * 32u + local.x * 4u + c;
       if (m >= M || n >= size.N) { continue; }
       let at = size.outFirst + m * size.outRow + n;
-      let v = f32(pre[at]) + sums[r][c];
+      let v = f32(pre[at]) + value(sums[r][c], m, n);
       pre[at] = Pre(v);
       out[at] = Out(gelu(size.gelu, vec4f(v)).x);
     }

@@ -1,13 +1,13 @@
 // relative_products.wgsl: products of the rows of heads with a table of relative embeddings, and their gradients, through tiles.
 //   scores  out[t, h, n] = scale x[t, h] . table[n, h]             over the band of columns that the block of row t can use
 //   rows    dx[t, h, d] += scale * sum over the band of dout[t, h, n] table[n, h, d]
-//   table   dtable[n, h, d] = scale * sum over the rows t whose band holds n of dout[t, h, n] x[t, h, d]
+//   table   dtable[n, h, d] (+)= scale * sum over the rows t whose band holds n of dout[t, h, n] x[t, h, d]
 // In front of this file stand the struct Step and the bands (relative_positions.ts)
 // Shapes    x [T, xRow], head h at xFirst + h D   table dtable [columns, tableRow], head h at tableFirst + h D   out dout [T, headCount, columns]
 //           blocks [blocks] = (first row, row after the last, segment's first row, row after its last)
 // Dispatch  groups of 8 x 8, each invocation 4 x 4 sums, 16 steps of the sum a tile; scores [ceil(columns / 32), blocks, headCount],
 //           rows [ceil(D / 32), blocks, headCount], table [ceil(D / 32), ceil(columns / 32), headCount]
-// Limits    at most 32 rows a block
+// Limits    at most 32 rows a block; D and columns divide by 4
 // Numerics  f32; sums run in ascending order from the band's first column, or over the blocks in their order
 // Source    He et al. 2021, "DeBERTa", equation 4
 struct Size {

@@ -52,7 +52,7 @@ function isTextureTile(value: unknown): value is TextureTile {
 
 function isWorkgroupTile(value: unknown): value is WorkgroupTile {
   const { rows, columns, sums, group } = (value ?? {}) as Partial<Record<keyof WorkgroupTile, unknown>>;
-  return isCount(rows, 4) && isCount(columns, 4) && isCount(sums, 64) && isGroup(group);
+  return isCount(rows, 4) && isCount(columns, 4) && isCount(sums, 64) && sums % 4 === 0 && isGroup(group);
 }
 
 function isGroup(group: unknown): boolean {

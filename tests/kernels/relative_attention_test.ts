@@ -22,6 +22,8 @@ interface Row {
   own: number;
   /** Which halves there are. @default {both} */
   only?: "c2p" | "p2c";
+  /** Both halves read the same columns of the embeddings, whose gradient is overwritten. */
+  same?: boolean;
   dead?: number;
   rate?: number;
   scale?: number;
@@ -53,6 +55,7 @@ const cases: Row[] = [
     own: 9,
     scale: 0.3,
   },
+  { why: "one table for both halves", heads: 2, D: 32, lengths: [37, 6], dead: 1, columns: 64, own: 6, same: true },
   { why: "c2p alone", heads: 2, D: 32, lengths: [37, 6], dead: 1, columns: 64, own: 6, only: "c2p" },
   { why: "p2c alone", heads: 2, D: 32, lengths: [37, 6], dead: 1, columns: 64, own: 6, only: "p2c" },
   { why: "three heads of 20, columns that no texture takes", heads: 3, D: 20, lengths: [39, 2], columns: 36, own: 9 },
@@ -78,10 +81,11 @@ function columnsOf(
 }
 
 for (const row of cases) {
-  const { why, heads, D, lengths, columns, only, dead = 0, rate, scale } = row;
+  const { why, heads, D, lengths, columns, only, dead = 0, rate, scale, same = false } = row;
   const starts = [0];
   for (const length of lengths) starts.push(starts[starts.length - 1] + length);
   const tokens = starts[lengths.length], T = tokens + dead, W = heads * D;
+  const width = same ? W : 2 * W, keyFirst = same ? 0 : W;
   const { list, at } = columnsOf(row);
   const tokenKeys = Uint32Array.from(
     { length: T },
@@ -94,14 +98,18 @@ for (const row of cases) {
   const inputs: Record<string, Input> = {
     qkv: { shape: [T, 3 * W], live: "tokens", data: normal(T * 3 * W, 1), grad: "activation" },
     // Columns of queries, then of keys.
-    embeddings: { shape: [columns, 2 * W], data: normal(columns * 2 * W, 2), grad: only ? "activation" : "parameter" },
+    embeddings: {
+      shape: [columns, width],
+      data: normal(columns * width, 2),
+      grad: only || same ? "activation" : "parameter",
+    },
     blocks: { shape: [rows, 4], data: padded },
     tokenKeys: { shape: [T], live: "tokens", data: tokenKeys },
   };
   const halves = (embeddings: Float64Array) => {
     const half = (first: number) =>
-      Float64Array.from({ length: columns * W }, (_, i) => embeddings[Math.floor(i / W) * 2 * W + first + i % W]);
-    return { ...(only !== "c2p" && { queries: half(0) }), ...(only !== "p2c" && { keys: half(W) }) };
+      Float64Array.from({ length: columns * W }, (_, i) => embeddings[Math.floor(i / W) * width + first + i % W]);
+    return { ...(only !== "c2p" && { queries: half(0) }), ...(only !== "p2c" && { keys: half(keyFirst) }) };
   };
   for (const [name, schedule] of Object.entries(schedules)) {
     // Three kernels of its own for each half, ten seconds of cold compiling: with --all only.
@@ -122,7 +130,7 @@ for (const row of cases) {
               embeddings,
               columns: relativeColumns(tape, list, columns),
               ...(only !== "c2p" && { queries: 0 }),
-              ...(only !== "p2c" && { keys: W }),
+              ...(only !== "p2c" && { keys: keyFirst }),
             },
             ...(rate && { dropout: { rate, site: 6, tokenKeys } }),
           }),
@@ -133,7 +141,8 @@ for (const row of cases) {
           return {
             qkv: dqkv,
             embeddings: embeddings.map((_, i) => {
-              const n = Math.floor(i / 2 / W), w = i % (2 * W);
+              const n = Math.floor(i / width), w = i % width;
+              if (same) return part(queries, i) + part(keys, i);
               return w < W ? part(queries, n * W + w) : part(keys, n * W + w - W);
             }),
           };

@@ -8,6 +8,7 @@ import { readConfig } from "../../model/config.ts";
 import { judgeParameters } from "../../model/judge.ts";
 import { Parameters } from "../../model/parameters.ts";
 import { ownedTensors } from "../../train/memory.ts";
+import { newLora } from "../../train/lora_settings.ts";
 import { recordTraining } from "../../train/programs.ts";
 import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { checkPrecision } from "../../train/create_engine.ts";
@@ -174,8 +175,16 @@ Deno.test("a run in f16 goes on from its state, loss scale included, to the same
   resumed.dispose();
 });
 
-for (const name of ["bert_odd", "encoder_modernbert", "decoder_gemma3", "decoder_qwen2", "deberta_v2_xlarge"]) {
-  Deno.test(`on a GPU's schedules no activation is copied into f32 and back: ${name}`, async () => {
+const uncopied = [
+  ...["bert_odd", "encoder_modernbert", "decoder_gemma3", "decoder_qwen2", "deberta_v2_xlarge"].map((name) =>
+    [name, "full"] as const
+  ),
+  ["bert_odd", "lora"],
+  ["decoder_qwen2", "lora"],
+] as const;
+
+for (const [name, method] of uncopied) {
+  Deno.test(`on a GPU's schedules no activation is copied into f32 and back: ${name}, ${method}`, async () => {
     const { folder, pairing, head } = await loadGolden(name), gpu = planningGpu(usualGpu);
     const config = await readConfig(folder), capacity = { tokens: 64, segments: 4, battles: 4 };
     const options = {
@@ -183,8 +192,9 @@ for (const name of ["bert_odd", "encoder_modernbert", "decoder_gemma3", "decoder
       ...{ schedules: defaultSchedules(false), dropout: { hidden: 0.1, attention: 0.1, classifier: 0.1 } },
       optimizer: { clip: 1, weightDecay: 0, betas: [0.9, 0.999] as const, eps: 1e-8 },
     };
-    const parameters = new Parameters(gpu, judgeParameters(options, "full"));
-    const { needed } = recordTraining(options, { parameters, ...ownedTensors(gpu, options) }).plan();
+    const all = { ...options, ...(method === "lora" && { lora: newLora({ loraDropout: 0 }, options) }) };
+    const parameters = new Parameters(gpu, judgeParameters(all, method));
+    const { needed } = recordTraining(all, { parameters, ...ownedTensors(gpu, options) }).plan();
     const labels = needed.map((entry) => "kernel" in entry ? entry.kernel.label : "");
     assert.ok(labels.includes("attention") && labels.includes("matmul_tile"));
     const next = labels.flatMap((label, i) => label === "cast" ? [`${labels[i - 1]}, cast, ${labels[i + 1]}`] : []);
