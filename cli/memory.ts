@@ -13,7 +13,7 @@ import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
 import { loraOf, resolveLora } from "../train/lora_settings.ts";
-import { baseForm, resolveMaxTokens, trainFlags } from "../train/settings.ts";
+import { baseForm, poolsOnce, resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { grouped } from "./progress.ts";
 
@@ -84,6 +84,7 @@ export async function run(args: string[]): Promise<void> {
         ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
         precision: settings.precision,
+        pooledOnce: poolsOnce({ method: each, pairing, poolOnce: trainFlags.poolOnce.default }),
       };
       const choices = engineChoices(adapter, asked);
       tokens = choices.capacity.tokens;

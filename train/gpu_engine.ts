@@ -96,7 +96,7 @@ export class GpuEngine implements Engine {
 
   /** Bytes of GPU memory: parameters, their optimizer state, inputs, and what the programs recorded so far planned. */
   get memory(): MemoryUse {
-    const programs = [this.#training, this.#optimizer, this.#prediction?.program];
+    const programs = [this.#training, this.#optimizer, this.#prediction?.program, this.#pooling?.program];
     return memoryUse(this.#tensors, programs.flatMap((program) => program ? [program.memory] : []));
   }
 

@@ -14,6 +14,7 @@ import {
   type ProgramOptions,
   type ProgramTensors,
   recordOptimizer,
+  recordPooling,
   recordPrediction,
   recordTraining,
 } from "./programs.ts";
@@ -100,6 +101,8 @@ export function estimateMemory(adapter: PlannedAdapter, options: EstimateOptions
     recordTraining(planned, tensors),
     recordOptimizer(planned, tensors),
     recordPrediction(planned, tensors).recorder,
+    // The whole backbone, before the head alone trains; not needed where the cache has its rows.
+    ...(options.pooledOnce ? [recordPooling(planned, tensors).recorder] : []),
   ];
   return memoryUse(tensors, recorders.map((recorder) => recorder.plan(shared).bytes));
 }

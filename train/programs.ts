@@ -1,4 +1,4 @@
-// The three programs of a run, recorded: training (forward and backward of a micro-batch), prediction, and the optimizer.
+// The programs of a run, recorded: training (forward and backward of a micro-batch), prediction, the optimizer, and the backbone alone.
 // What the engine builds of them, train/memory.ts only plans.
 import { type Gpu } from "../gpu/device.ts";
 import { Recorder } from "../gpu/recorder.ts";

@@ -45,6 +45,7 @@ const cases: [name: string, changes: Partial<GpuEngineOptions>][] = [
   ["bert_wide_heads", { checkpointLayers: true, dropout: { hidden: 0.1, attention: 0.1, classifier: 0.1 } }],
   ["decoder_gemma2", { checkpointLayers: true }],
   ["decoder_qwen3_swap", { method: "head" }],
+  ["decoder_qwen3_swap", { method: "head", pooledOnce: true }],
   ["lora_nf4_qwen2", { method: "qlora", quant: "nf4", checkpointLayers: true, lora }],
   ["lora_qwen2", { method: "lora", precision: "f16", quant: "f16", lora }],
   ["lora_int8_llama", { method: "qlora", quant: "int8", lora: { ...lora, modules: ["layers.0.mlp.up_proj"] } }],
@@ -59,6 +60,7 @@ for (const [name, changes] of cases) {
     const engine = await openGoldenEngine(counter.gpu, golden, golden.folder, { ...changes, capacity });
     try {
       await engine.record();
+      if (changes.pooledOnce) await engine.pool(packGolden(golden, [0]));
       assert.deepEqual(estimateMemory(counter.gpu, options), engine.memory);
       assert.equal(totalBytes(engine.memory), counter.bytes());
     } finally {
