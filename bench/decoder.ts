@@ -117,7 +117,7 @@ function lengthsOf({ starts, segments }: PackedBatch): number[] {
   return Array.from({ length: segments }, (_, s) => starts[s + 1] - starts[s]);
 }
 
-/** Log-normal lengths whose sum is TOKENS: quantiles of the distribution, so that its tail is there, in random order. */
+/** Log-normal lengths whose sum is TOKENS, drawn by a fixed seed; the last is cut to fit. */
 function mixedLengths(): number[] {
   const { median, percentile95 } = MIXED;
   const sigma = Math.log(percentile95 / median) / 1.645, random = new Random(7);

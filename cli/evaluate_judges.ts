@@ -3,6 +3,7 @@ import type { BattleSource } from "../data/battle.ts";
 import { readBattles } from "../data/battles.ts";
 import { matchPredictions } from "../data/predictions.ts";
 import type { EvaluateInput } from "../report/evaluate/evaluation.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { calibrate } from "../train/calibration.ts";
 import { readModelFolder } from "../train/model_folder.ts";
 import { openTrained } from "../train/open_trained.ts";
@@ -42,23 +43,25 @@ export async function judgeModels(
   settings: JudgeSettings,
 ): Promise<Judged[]> {
   // Whatever is wrong with a later model is found before the first prediction.
-  for (const { folder } of models) await readModelFolder(folder);
+  const configs: ModelConfig[] = [];
+  for (const { folder } of models) configs.push((await readModelFolder(folder)).config);
   const judged: Judged[] = [];
   for (const [at, model] of models.entries()) {
     if (models.length > 1) console.error(`model ${at + 1} of ${models.length}: ${model.name}`);
-    judged.push(await judgeModel(model, battles, at === 0 ? settings : { ...settings, swapCheck: 0 }));
+    judged.push(
+      await judgeModel({ ...model, config: configs[at] }, battles, at === 0 ? settings : { ...settings, swapCheck: 0 }),
+    );
   }
   return judged;
 }
 
 async function judgeModel(
-  { folder, name }: { folder: string; name: string },
+  { folder, name, config: { tiebreak } }: { folder: string; name: string; config: ModelConfig },
   { origin, source, count }: Battles,
   settings: JudgeSettings,
 ): Promise<Judged> {
   const calibration = await chosenCalibration(folder, settings);
   if (calibration) await checkNotFittedOn(origin, name, calibration);
-  const { config: { tiebreak } } = await readModelFolder(folder);
   const symmetric = tiebreak?.pairing === "siamese" && tiebreak.head === "swap";
   const checked = Math.min(settings.swapCheck ?? (symmetric ? 32 : 500), count);
   const places = new Set(Array.from({ length: checked }, (_, at) => Math.floor(at * count / checked)));

@@ -88,17 +88,16 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     onNotice,
   });
   try {
+    if (flags.profile && !created.adapter.features.includes("timestamp-query")) {
+      throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
+    }
     await created.engine.record();
+    if (pooledOnce) await poolAll([...data.train, ...data.valid], { base, created, onNotice });
+    if (created.engine.initialised.includes("head.numbers.winner")) beginWithNumbers(created.engine, data.train);
   } catch (error) {
     created.dispose();
     throw error;
   }
-  if (flags.profile && !created.adapter.features.includes("timestamp-query")) {
-    created.dispose();
-    throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
-  }
-  if (pooledOnce) await poolAll([...data.train, ...data.valid], { base, created, onNotice });
-  if (created.engine.initialised.includes("head.numbers.winner")) beginWithNumbers(created.engine, data.train);
   const record = { ...recordOf(settings, data, created), ...(earlier && { started: earlier.started }) };
   const feed = trainingData(data.train, { ...settings, capacity: created.engine.capacity });
   const notices: string[] = [];

@@ -1,6 +1,6 @@
 // Uses the GPU: calibrates a tiny trained model in every way, and sees that evaluate and submit apply it.
 import assert from "node:assert/strict";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, succeedingIn, task } from "./command_line.ts";
 import { oddCsv, writeTinyModel } from "./tiny_model.ts";
 
 const tiebreakOf = (folder: string) => JSON.parse(Deno.readTextFileSync(`${folder}/config.json`)).tiebreak;
@@ -11,11 +11,7 @@ Deno.test("calibrate saves what evaluate and submit apply, and nothing is judged
     await writeTinyModel(`${folder}/model`);
     await task(["sample", "--out", ".", "--battles", "200", "--test-battles", "60"], folder);
     Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
-    const run = async (...args: string[]) => {
-      const ended = await task(args, folder);
-      assert.equal(ended.code, 0, `${args.join(" ")}: ${ended.err}`);
-      return ended;
-    };
+    const run = succeedingIn(folder);
     const refuse = async (message: RegExp, ...args: string[]) => {
       const { code, err } = await task(args, folder);
       assert.equal(code, 2, `${args.join(" ")}: ${err}`);

@@ -1,4 +1,5 @@
 // Runs a task as a user does: through deno.json, from a folder of the user's, with the permissions of the task.
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { root } from "../imports.ts";
 
@@ -19,6 +20,15 @@ export async function task(args: string[], cwd: string, env: Record<string, stri
   }).output();
   const decoder = new TextDecoder();
   return { code: output.code, out: decoder.decode(output.stdout), err: decoder.decode(output.stderr) };
+}
+
+/** Runs tasks in `folder` that must succeed: `run("train", "--out", "a")`. */
+export function succeedingIn(folder: string): (...args: string[]) => Promise<Ended> {
+  return async (...args) => {
+    const ended = await task(args, folder);
+    assert.equal(ended.code, 0, `${args.join(" ")}: ${ended.err}`);
+    return ended;
+  };
 }
 
 /** Runs `test` in a folder that is gone afterwards. */

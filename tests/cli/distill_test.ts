@@ -1,6 +1,6 @@
 // Uses the GPU: one model's predictions become what another learns from.
 import assert from "node:assert/strict";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, succeedingIn, task } from "./command_line.ts";
 import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
 import { readBattles } from "../../data/battles.ts";
 
@@ -9,11 +9,7 @@ Deno.test("submit --with-inputs writes battles that train --extra-data learns fr
     await writeTinyModel(`${folder}/model`);
     await task(["sample", "--out", ".", "--battles", "40", "--test-battles", "20"], folder);
     Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
-    const run = async (...args: string[]) => {
-      const ended = await task(args, folder);
-      assert.equal(ended.code, 0, `${args.join(" ")}: ${ended.err}`);
-      return ended;
-    };
+    const run = succeedingIn(folder);
     const train = [
       "train",
       "--data",

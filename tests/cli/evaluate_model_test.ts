@@ -1,6 +1,6 @@
 // Uses the GPU: `evaluate --model`, on what a run held out and on other battles, beside baselines, with the report.
 import assert from "node:assert/strict";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, succeedingIn, task } from "./command_line.ts";
 import { oddCsv, writeTinyModel } from "./tiny_model.ts";
 
 Deno.test("evaluate --model scores what the run held out, finds its training part, and exchanges A and B", () =>
@@ -8,11 +8,7 @@ Deno.test("evaluate --model scores what the run held out, finds its training par
     await writeTinyModel(`${folder}/model`);
     await task(["sample", "--out", ".", "--battles", "60", "--test-battles", "30"], folder);
     Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
-    const run = async (...args: string[]) => {
-      const ended = await task(args, folder);
-      assert.equal(ended.code, 0, `${args.join(" ")}: ${ended.err}`);
-      return ended;
-    };
+    const run = succeedingIn(folder);
     const train = ["train", "--data", "train.csv", "--model", "model", "--steps", "3", "--lr", "0.01", "--no-tune"];
     const held = await run(...train, "--batch-tokens", "256", "--valid-fraction", "0.3", "--out", "a");
     const [, battles] = held.out.match(/^validation, (\d+) battles/)!;

@@ -1,7 +1,7 @@
 // Uses the GPU: adapters from the command line: trained, stopped and resumed, merged, averaged, trained on, predicted with.
 import assert from "node:assert/strict";
 import { openSafetensors } from "../../model/safetensors.ts";
-import { inFolder, stopAt, task } from "./command_line.ts";
+import { inFolder, stopAt, succeedingIn, task } from "./command_line.ts";
 import { writeTinyModel } from "./tiny_model.ts";
 
 const short = "train --data train.csv --valid valid.csv --batch 8 --batch-tokens 256 --no-tune --lr 1e-2".split(" ");
@@ -21,11 +21,7 @@ function nearest(one: Float32Array, other: Float32Array): number {
 
 Deno.test("train --method lora, then evaluate, submit, merge, average and train on: one model in all its forms", () =>
   inFolder(async (folder) => {
-    const run = async (...args: string[]) => {
-      const { code, out, err } = await task(args, folder);
-      assert.equal(code, 0, err);
-      return out;
-    };
+    const succeed = succeedingIn(folder), run = async (...args: string[]) => (await succeed(...args)).out;
     const json = (name: string) => JSON.parse(Deno.readTextFileSync(`${folder}/${name}`));
     await writeTinyModel(`${folder}/model`);
     await run("sample", "--out", ".", "--battles", "40", "--test-battles", "12");

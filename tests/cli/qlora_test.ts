@@ -1,6 +1,6 @@
 // Uses the GPU: adapters on a quantised base from the command line: trained, stopped and resumed, predicted with, trained on.
 import assert from "node:assert/strict";
-import { inFolder, stopAt, task } from "./command_line.ts";
+import { inFolder, stopAt, succeedingIn, task } from "./command_line.ts";
 import { writeTinyModel } from "./tiny_model.ts";
 
 const short = "train --data train.csv --valid valid.csv --batch 8 --batch-tokens 256 --no-tune --lr 1e-2".split(" ");
@@ -8,11 +8,7 @@ const qlora = [...short, ..."--model model --method qlora --lora-rank 4 --steps 
 
 Deno.test("train --method qlora, then evaluate, submit and train on, always on the base as it was quantised", () =>
   inFolder(async (folder) => {
-    const run = async (...args: string[]) => {
-      const { code, out, err } = await task(args, folder);
-      assert.equal(code, 0, err);
-      return out;
-    };
+    const succeed = succeedingIn(folder), run = async (...args: string[]) => (await succeed(...args)).out;
     const json = (name: string) => JSON.parse(Deno.readTextFileSync(`${folder}/${name}`));
     await writeTinyModel(`${folder}/model`, { hidden_size: 64 });
     await run("sample", "--out", ".", "--battles", "40", "--test-battles", "12");

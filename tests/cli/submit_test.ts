@@ -1,7 +1,7 @@
 // Uses the GPU: one submission from several models, each read, calibrated and released before the next.
 import assert from "node:assert/strict";
 import { readPredictions } from "../../data/predictions.ts";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, succeedingIn, task } from "./command_line.ts";
 import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
 
 const temperature = { method: "temperature", scale: [0.5, 0.5, 0.5], bias: [0, 0, 0] };
@@ -11,11 +11,7 @@ Deno.test("submit mixes what several models predict, each calibrated by its own,
     await writeTinyModel(`${folder}/model`);
     await task(["sample", "--out", ".", "--battles", "24", "--test-battles", "10"], folder);
     Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
-    const run = async (...args: string[]) => {
-      const ended = await task(args, folder);
-      assert.equal(ended.code, 0, `${args.join(" ")}: ${ended.err}`);
-      return ended;
-    };
+    const run = succeedingIn(folder);
     const train = ["train", "--data", "train.csv", "--model", "model", "--steps", "3", "--lr", "0.01", "--no-tune"];
     await run(...train, "--batch-tokens", "256", "--out", "a");
     await run(...train, "--batch-tokens", "256", "--seed", "7", "--pairing", "joint", "--out", "b");
