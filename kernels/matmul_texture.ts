@@ -68,7 +68,7 @@ function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilo
     ...(dropout ? ["dropThreshold: u32, dropScale: f32, site: u32"] : []),
   ];
   const at = (offset: string) => ranges ? `size.${offset} + ` : "";
-  const operands = { a: at("aColumn"), b: at("bColumn"), bRow: at("bRow") };
+  const operands = ranges ? { a: "aColumn + ", b: "bColumn + ", bRow: "bRow + " } : { a: "", b: "", bRow: "" };
   // Bases of a row's dropout are read once where the rows are the tokens.
   const rowBases = dropout === "a" || dropout === "low"
     ? times(rows, (r) => `let base${r} = dropout_base(keys[m + ${r}u], size.site);`)
@@ -100,25 +100,20 @@ fn store(row: u32, column: u32, sum: vec4f) {
   if (size.accumulate != 0u) { v += vec4f(out[at]); }
   out[at] = Out(v);
 }
-${
-    dropout
-      ? `
-fn mask(base: u32, column: u32) -> vec4f {
-  return dropout4(base, column * 4u, size.dropThreshold, size.dropScale);
-}
-`
-      : ""
-  }
 @compute @workgroup_size(${group[0]}, ${group[1]})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let M = live_rows(size.rowSource, size.M);
   let m = id.${tall ? "x" : "y"} * ${rows}u;
   let n = id.${tall ? "y" : "x"} * ${columns}u;
   if (m >= M || n >= size.N / 4u) { return; }
+  // Read once: llvmpipe reads a uniform anew wherever a loop names it.
+  ${ranges ? "let aColumn = size.aColumn; let bColumn = size.bColumn; let bRow = size.bRow;" : ""}
+  ${low ? "let lowColumn = size.lowColumn;" : ""}
+  ${dropout ? "let dropThreshold = size.dropThreshold; let dropScale = size.dropScale;" : ""}
   ${rowBases}
   ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
   ${low ? sumLow(rows, columns, sum) : ""}
-  ${dropout === "low" ? eachSum((r, c) => `${sum(r, c)} *= mask(base${r}, n + ${c}u);`) : ""}
+  ${dropout === "low" ? eachSum((r, c) => `${sum(r, c)} *= ${mask(`base${r}`, `n + ${c}u`)};`) : ""}
   ${
     form === "NT"
       ? sumNT(rows, columns, sum, operands, dropout === "a")
@@ -134,6 +129,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 `;
+}
+
+/** What is kept of the four channels of a texel column, scaled, or zeros. */
+function mask(base: string, column: string): string {
+  return `dropout4(${base}, (${column}) * 4u, dropThreshold, dropScale)`;
 }
 
 type SumName = (r: number, c: number) => string;
@@ -181,10 +181,10 @@ function sumRows(rows: number, columns: number, sum: SumName, { a, w, sums }: Ro
 /** Four texels of B, one a column, are turned into whole vectors: a dot product a sum took a third longer (bench/tried.md). */
 function sumNT(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
   const each = [0, 1, 2, 3];
-  const texel = (c: number, j: number) => `let t${j} = textureLoad(b, vec2u(k, ${at.bRow}n * 4u + ${4 * c + j}u));`;
+  const texel = (c: number, j: number) => `let t${j} = textureLoad(b, vec2u(k, nRow + ${4 * c + j}u));`;
   const turned = (i: number) => `let w${i} = vec4f(${each.map((j) => `t${j}.${"xyzw"[i]}`).join(", ")});`;
-  return sumRows(rows, columns, sum, {
-    a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))${masked ? ` * mask(base${r}, k)` : ""}`,
+  return `let nRow = ${at.bRow}n * 4u;` + sumRows(rows, columns, sum, {
+    a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))${masked ? ` * ${mask(`base${r}`, "k")}` : ""}`,
     w: (c) => [...each.map((j) => texel(c, j)), ...steps.map(turned)].join("\n"),
     sums: "size.K",
   });
@@ -200,7 +200,7 @@ function sumNN(rows: number, columns: number, sum: SumName, at: Operands): strin
 
 function sumLow(rows: number, columns: number, sum: SumName): string {
   return sumRows(rows, columns, sum, {
-    a: (r) => `textureLoad(lowA, vec2u(size.lowColumn + k, m + ${r}u))`,
+    a: (r) => `textureLoad(lowA, vec2u(lowColumn + k, m + ${r}u))`,
     w: (c) => times(steps.length, (i) => `let w${i} = textureLoad(lowB, vec2u(n + ${c}u, k * 4u + ${i}u));`),
     sums: "size.lowSum",
   });
@@ -228,7 +228,7 @@ function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked
       ${
         taken.map((i) =>
           `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u))${
-            masked ? ` * mask(base${i}, n + ${c}u)` : ""
+            masked ? ` * ${mask(`base${i}`, `n + ${c}u`)}` : ""
           };`
         ).join("\n")
       }
