@@ -2,6 +2,7 @@
 //
 // A stamp is a submit of its own with an empty pass, so that whatever lies between two stamps is timed as a user of the
 // queue sees it: texture copies, clears and gaps between submits included, the 10 ms that a wait costs in Deno not.
+import { stagingBuffer } from "../gpu/buffers.ts";
 import { type Gpu } from "../gpu/device.ts";
 
 /** Enqueues work. What waits for the GPU itself returns a promise, and is for the wall clock only. */
@@ -27,14 +28,15 @@ export function wallClock(gpu: Gpu): Stopwatch {
   return { kind: "wall clock", laps: wallClockLaps.bind(undefined, gpu) };
 }
 
-async function timestampLaps({ device, check }: Gpu, work: readonly Enqueue[], repeats = 1): Promise<number[]> {
+async function timestampLaps(gpu: Gpu, work: readonly Enqueue[], repeats = 1): Promise<number[]> {
+  const { device, check } = gpu;
   const count = work.length * repeats + 1;
   const querySet = device.createQuerySet({ type: "timestamp", count });
   const resolved = device.createBuffer({
     size: count * 8,
     usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
   });
-  const staging = device.createBuffer({ size: count * 8, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const staging = stagingBuffer(gpu, count * 8);
   try {
     const stamp = (endOfPassWriteIndex: number) => {
       const encoder = device.createCommandEncoder();

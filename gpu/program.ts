@@ -1,5 +1,6 @@
 // A Program replays recorded commands: write the step uniform, encode, submit. Nothing is allocated but what WebGPU demands.
 import { GpuError } from "../errors.ts";
+import { stagingBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
 import { packUniform, type UniformField } from "./kernel.ts";
 import { type Groups, type StepValues, type TextureOperand } from "./recorder.ts";
@@ -115,7 +116,7 @@ export class Program {
     const querySet = device.createQuerySet({ type: "timestamp", count });
     const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
     const resolved = device.createBuffer({ size: count * 8, usage });
-    const staging = device.createBuffer({ size: count * 8, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const staging = stagingBuffer(this.#gpu, count * 8);
     const encoder = device.createCommandEncoder();
     let i = 0;
     for (const command of this.#commands) {

@@ -1,5 +1,6 @@
 // Records dispatches and copies once; `build` plans memory, compiles pipelines and makes bind groups: a Program to replay.
 import { GpuError, ShapeError } from "../errors.ts";
+import { storageBuffer, uniformBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
 import { type Binding, type Kernel, packUniform, type UniformField } from "./kernel.ts";
 import {
@@ -205,16 +206,8 @@ export class Recorder {
       sizes.set(entry, { offset: uniformBytes, bytes: data });
       uniformBytes += Math.ceil(data.byteLength / 256) * 256;
     }
-    const step = device.createBuffer({
-      label: "step",
-      size: Math.max(256, Math.ceil(stepFields.length / 4) * 16),
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
-    const uniforms = device.createBuffer({
-      label: "sizes",
-      size: uniformBytes,
-      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-    });
+    const step = uniformBuffer(this.gpu, "step", Math.max(256, Math.ceil(stepFields.length / 4) * 16));
+    const uniforms = uniformBuffer(this.gpu, "sizes", uniformBytes);
     owned.push(step, uniforms);
     const packed = new Uint8Array(uniformBytes);
     for (const { offset, bytes } of sizes.values()) packed.set(new Uint8Array(bytes), offset);
@@ -287,10 +280,6 @@ export class Recorder {
 /** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */
 export function ownedTensor(gpu: Gpu, shape: readonly number[], options: TensorOptions = {}): Tensor {
   const bytes = shape.reduce((a, b) => a * b, 1) * elementBytes(options.dtype);
-  const buffer = gpu.device.createBuffer({
-    label: options.label ?? "",
-    size: Math.ceil(bytes / 256) * 256,
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  });
+  const buffer = storageBuffer(gpu, options.label ?? "", Math.ceil(bytes / 256) * 256);
   return new Tensor(shape, options, { buffer, offset: 0, size: bytes });
 }

@@ -1,5 +1,6 @@
 // Planned memory that the programs of one run use in turn: no two of them run at once, and what is planned holds nothing from
 // one replay to the next, so training, prediction and the optimizer need as much as the largest of them.
+import { storageBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
 
 type Resource = GPUBuffer | GPUTexture;
@@ -38,9 +39,8 @@ export class SharedMemory {
 
   /** The buffer of a place. */
   buffer(gpu: Gpu, kind: string, place: number): GPUBuffer {
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const size = this.#sizes.get(kind)![place];
-    return this.#resource(kind, place, () => gpu.device.createBuffer({ label: `${kind} ${place}`, size, usage }));
+    const bytes = this.#sizes.get(kind)![place];
+    return this.#resource(kind, place, () => storageBuffer(gpu, `${kind} ${place}`, bytes));
   }
 
   /** The texture of a place. */

@@ -1,5 +1,6 @@
 // Bytes to and from the GPU outside a Program: uploads are enqueued at once, read-backs wait for the queue.
 import { GpuError, ShapeError } from "../errors.ts";
+import { stagingBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
 import { elementBytes, type Tensor } from "./tensor.ts";
 
@@ -41,7 +42,7 @@ export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise
     offsets.push(bytes);
     bytes += Math.ceil(tensor.bytes / 256) * 256;
   }
-  const staging = gpu.device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const staging = stagingBuffer(gpu, bytes);
   try {
     const encoder = gpu.device.createCommandEncoder();
     tensors.forEach(({ region, bytes }, i) => {

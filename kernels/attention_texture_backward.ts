@@ -1,6 +1,7 @@
 // The two backward kernels of attention with textures: one for dq, one for dk and dv.
-import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
+import { type AttentionForm, begin, dots } from "./attention_texture_code.ts";
 import { bias, nearColumns, ownedRows } from "./attention_texture_relative.ts";
+import { times } from "./texture_code.ts";
 
 const gradientSource = `
 @group(0) @binding(4) var dy: texture_storage_2d<rgba32float, read>;

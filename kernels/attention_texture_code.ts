@@ -6,6 +6,7 @@
 import { attentionBlockRows } from "./attention_blocks.ts";
 import { type ScoreForm } from "./attention_scores.ts";
 import { type RelativeForm } from "./relative_positions.ts";
+import { times } from "./texture_code.ts";
 
 /** Invocations of a group: llvmpipe runs 8 as one vector. */
 export const GROUP = 8;
@@ -16,11 +17,6 @@ export interface AttentionForm extends ScoreForm, RelativeForm {
   head4: number;
   /** Whether several query heads share a key head. */
   grouped: boolean;
-}
-
-/** `line(0)` to `line(n - 1)`. */
-export function times(n: number, line: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => line(i)).join("\n");
 }
 
 /** The product of two rows of texels, named `a` and `b` followed by the texel's number. */

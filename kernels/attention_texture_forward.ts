@@ -1,6 +1,7 @@
 // The forward kernel of attention with textures.
-import { type AttentionForm, begin, dots, times } from "./attention_texture_code.ts";
+import { type AttentionForm, begin, dots } from "./attention_texture_code.ts";
 import { bias, nearColumns } from "./attention_texture_relative.ts";
+import { times } from "./texture_code.ts";
 
 /** Four keys at a time share one growth of the running maximum: it costs an eighth of the products, not a half. */
 export function forwardCode(form: AttentionForm, rows: number): string {

@@ -1,26 +1,22 @@
 // Relative positions in attention with textures: what is added to a score, and the gradient of the rows that an invocation
 // owns. As in relative_positions.ts, with c2p and p2c as textures, and each row's running column in named variables.
-import { times } from "./attention_texture_code.ts";
+import { columnRun, gradientBinding, relativeAt, type RelativeHalf } from "./column_runs.ts";
 import { columnSource, type RelativeForm } from "./relative_positions.ts";
+import { times } from "./texture_code.ts";
 
 /** Bindings and functions; nothing where there are no relative positions. */
 export function relativeSource({ c2p, p2c }: RelativeForm): string {
   if (!c2p && !p2c) return "";
-  const half = (name: string, at: number) => `
+  const half = (name: RelativeHalf, at: number) => `
 @group(0) @binding(${at}) var ${name}: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(${at + 1}) var<storage, read_write> d${name}: array<f32>;
+${gradientBinding(name, at + 1)}
 fn ${name}_at(row: u32, head: u32, at: u32) -> f32 {
   let four = textureLoad(${name}, vec2u((head - size.firstHead) * (size.columns / 4u) + at / 4u, row));
   let odd = (at & 1u) != 0u;
   return select(select(four.x, four.y, odd), select(four.z, four.w, odd), (at & 2u) != 0u);
 }
-fn clear_${name}(place: u32, first: u32, past: u32) {
-  for (var c = first; c < past; c++) { d${name}[place + c] = 0.0; }
-}
 `;
-  return `${columnSource(true)}
-fn relative_at(row: u32, head: u32) -> u32 { return (row * size.headCount + head - size.firstHead) * size.columns; }
-${c2p ? half("c2p", 10) : ""}${p2c ? half("p2c", 12) : ""}`;
+  return `${columnSource(true)}${relativeAt}${c2p ? half("c2p", 10) : ""}${p2c ? half("p2c", 12) : ""}`;
 }
 
 /** What a pair's score gets: ` + c2p + p2c` at the column in the variable `at`. */
@@ -32,7 +28,7 @@ export function bias(
 }
 
 /**
- * Texels with the columns of consecutive distances, four each, named near0, near1, ...: of \`query\` - \`key\` and those after it.
+ * Texels with the columns of consecutive distances, four each, named near0, near1, ...: of `query` - `key` and those after it.
  *
  * @returns their declarations and the name of the column at so many distances further on
  */
@@ -47,42 +43,34 @@ export function nearColumns(
   };
 }
 
-/** Code for the gradient of row r of an invocation's \`rows\`: before, in and after its loop. */
+/** Code for the gradient of row r of an invocation's `rows`: before, in and after its loop. */
 export interface OwnedRows {
-  open: (r: number) => string;
-  add: (r: number, at: string) => string;
-  close: (r: number) => string;
+  open(r: number): string;
+  add(r: number, at: string): string;
+  close(r: number): string;
 }
 
-/** The gradient of c2p where the rows are queries (columns fall along the keys), of p2c where they are keys (they rise). */
+/** The gradient of c2p where the rows are queries, of p2c where they are keys. */
 export function ownedRows(form: RelativeForm, side: "query" | "key"): OwnedRows {
-  const name = side === "query" ? "c2p" : "p2c", falls = side === "query", head = falls ? "head" : "key_head";
-  if (!form[name]) return { open: () => "", add: () => "", close: () => "" };
-  const between = (first: string, past: string) => `clear_${name}(place_${name}${r_}, ${first}, ${past});`;
-  // Replaced by the row's number.
-  const r_ = "#";
-  const of = (code: string) => (r: number) => code.replaceAll(r_, String(r));
+  const half = side === "query" ? "c2p" : "p2c", head = side === "query" ? "head" : "key_head";
+  if (!form[half]) return { open: () => "", add: () => "", close: () => "" };
+  const run = (r: number) =>
+    columnRun(half, {
+      own: `own${r}`,
+      place: `place_${half}${r}`,
+      whole: `whole${r}`,
+      column: `column${r}`,
+      sum: `run${r}`,
+    });
   return {
-    open: of(`
-  let own# = first + #u < block.y;
-  let place_${name}# = relative_at(row#, ${head});
-  let whole# = ${side}_band(block);
-  var column# = ${falls ? "column(row#, start)" : "column(start, row#)"};
-  var run# = 0.0;
-  if (own#) { ${falls ? between("column# + 1u", "whole#.y") : between("whole#.x", "column#")} }`),
-    add: (r, at) =>
-      of(`
-      if (${at} != column#) {
-        if (own#) {
-          d${name}[place_${name}# + column#] = run#;
-          ${falls ? between(`${at} + 1u`, "column#") : between("column# + 1u", at)}
-        }
-        column# = ${at};
-        run# = 0.0;
-      }
-      run# += ds;`)(r),
-    close: of(`
-    d${name}[place_${name}# + column#] = run#;
-    ${falls ? between("whole#.x", "column#") : between("column# + 1u", "whole#.y")}`),
+    open: (r) => `
+  let own${r} = first + ${r}u < block.y;
+  let place_${half}${r} = relative_at(row${r}, ${head});
+  let whole${r} = ${side}_band(block);
+  var column${r} = ${side === "query" ? `column(row${r}, start)` : `column(start, row${r})`};
+  var run${r} = 0.0;
+  ${run(r).open}`,
+    add: (r, at) => run(r).add(at, "ds"),
+    close: (r) => run(r).close,
   };
 }

@@ -11,6 +11,16 @@ import dropoutFunctions from "./dropout.wgsl" with { type: "text" };
 import gelu from "./gelu.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
 import { stepKernel } from "./step.ts";
+import {
+  eachSum,
+  stepTexels,
+  sumColumns,
+  sumName,
+  sumRows,
+  type SumTile,
+  times,
+  turnedTexels,
+} from "./texture_code.ts";
 
 export type MatmulForm = "NN" | "NT" | "TN";
 
@@ -52,14 +62,9 @@ export function textureMatmulKernel(form: MatmulForm, tile: TextureTile, epilogu
   return kernel;
 }
 
-function times(n: number, line: (i: number) => string): string {
-  return Array.from({ length: n }, (_, i) => line(i)).join("\n");
-}
-
-function generate(form: MatmulForm, { rows, columns, group }: TextureTile, epilogue: Epilogue): string {
+function generate(form: MatmulForm, tile: TextureTile, epilogue: Epilogue): string {
+  const { rows, columns, group } = tile;
   const { bias, gelu: activated, ranges, tall, scaled, low, dropout } = epilogue;
-  const sum = (r: number, c: number) => `s${r}_${c}`;
-  const eachSum = (line: (r: number, c: number) => string) => times(rows, (r) => times(columns, (c) => line(r, c)));
   const fields = [
     "M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32",
     ...(ranges ? ["aColumn: u32, bColumn: u32, bRow: u32, outColumn: u32, outWidth: u32"] : []),
@@ -111,20 +116,20 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${low ? "let lowColumn = size.lowColumn;" : ""}
   ${dropout ? "let dropThreshold = size.dropThreshold; let dropScale = size.dropScale;" : ""}
   ${rowBases}
-  ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
-  ${low ? sumLow(rows, columns, sum) : ""}
-  ${dropout === "low" ? eachSum((r, c) => `${sum(r, c)} *= ${mask(`base${r}`, `n + ${c}u`)};`) : ""}
+  ${eachSum(tile, (sum) => `var ${sum} = vec4f();`)}
+  ${low ? sumLow(tile) : ""}
+  ${dropout === "low" ? eachSum(tile, (sum, r, c) => `${sum} *= ${mask(`base${r}`, `n + ${c}u`)};`) : ""}
   ${
     form === "NT"
-      ? sumNT(rows, columns, sum, operands, dropout === "a")
+      ? sumNT(tile, operands, dropout === "a")
       : form === "NN"
-      ? sumNN(rows, columns, sum, operands)
-      : sumTN(rows, columns, sum, operands, dropout === "b")
+      ? sumNN(tile, operands)
+      : sumTN(tile, operands, dropout === "b")
   }
   ${
     times(columns, (c) => `
   if (n + ${c}u < size.N / 4u) {
-    ${times(rows, (r) => `if (m + ${r}u < M) { store(m + ${r}u, n + ${c}u, ${sum(r, c)}); }`)}
+    ${times(rows, (r) => `if (m + ${r}u < M) { store(m + ${r}u, n + ${c}u, ${sumName(r, c)}); }`)}
   }`)
   }
 }
@@ -136,8 +141,6 @@ function mask(base: string, column: string): string {
   return `dropout4(${base}, (${column}) * 4u, dropThreshold, dropScale)`;
 }
 
-type SumName = (r: number, c: number) => string;
-
 /** What is added to the coordinates of each operand's texels: empty, or a field of Size and a plus. */
 interface Operands {
   a: string;
@@ -145,101 +148,44 @@ interface Operands {
   bRow: string;
 }
 
-/** `sum` with `terms` multiplied and added to it in order: one load and one store of a spilled sum for all of them. */
-function fused(sum: string, terms: readonly (readonly [factor: string, texel: string])[]): string {
-  return `${sum} = ${terms.reduce((value, [factor, texel]) => `fma(vec4f(${factor}), ${texel}, ${value})`, sum)};`;
-}
-
-// Four steps of k for a sum before the next sum: 35 GFLOP/s against 30 with one (NN; TN 33 against 29), and against 33
-// with eight (1024 x 1536 x 384, 16 x 4 tile, llvmpipe LLVM 15.0.6 256 bits, 2 cores, 2026-11-24): bench/tried.md.
-const steps = [0, 1, 2, 3];
-
-interface RowTexels {
-  /** The texel of row r of A that holds steps k * 4 to k * 4 + 3. */
-  a(r: number): string;
-  /** Lines that make w0 to w3: what those steps of B hold for the columns of texel c. */
-  w(c: number): string;
-  /** Steps of k. */
-  sums: string;
-}
-
-/** Rows of sums: each texel of A, one number after the other, times whole vectors of B. */
-function sumRows(rows: number, columns: number, sum: SumName, { a, w, sums }: RowTexels): string {
-  return `
-  for (var k = 0u; k < ${sums} / 4u; k++) {
-    ${times(rows, (r) => `let a${r} = ${a(r)};`)}
-    ${
-    times(columns, (c) =>
-      `{
-      ${w(c)}
-      ${times(rows, (r) => fused(sum(r, c), steps.map((i) => [`a${r}.${"xyzw"[i]}`, `w${i}`])))}
-    }`)
-  }
-  }`;
-}
-
-/** Four texels of B, one a column, are turned into whole vectors: a dot product a sum took a third longer (bench/tried.md). */
-function sumNT(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
-  const each = [0, 1, 2, 3];
-  const texel = (c: number, j: number) => `let t${j} = textureLoad(b, vec2u(k, nRow + ${4 * c + j}u));`;
-  const turned = (i: number) => `let w${i} = vec4f(${each.map((j) => `t${j}.${"xyzw"[i]}`).join(", ")});`;
-  return `let nRow = ${at.bRow}n * 4u;` + sumRows(rows, columns, sum, {
+function sumNT(tile: SumTile, at: Operands, masked: boolean): string {
+  return `let nRow = ${at.bRow}n * 4u;` + sumRows(tile, {
     a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))${masked ? ` * ${mask(`base${r}`, "k")}` : ""}`,
-    w: (c) => [...each.map((j) => texel(c, j)), ...steps.map(turned)].join("\n"),
-    sums: "size.K",
+    w: (c) => turnedTexels((j) => `textureLoad(b, vec2u(k, nRow + ${4 * c + j}u))`),
+    from: "0u",
+    to: "size.K / 4u",
   });
 }
 
-function sumNN(rows: number, columns: number, sum: SumName, at: Operands): string {
-  return sumRows(rows, columns, sum, {
+function sumNN(tile: SumTile, at: Operands): string {
+  return sumRows(tile, {
     a: (r) => `textureLoad(a, vec2u(${at.a}k, m + ${r}u))`,
-    w: (c) => times(steps.length, (i) => `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k * 4u + ${i}u));`),
-    sums: "size.K",
+    w: (c) => stepTexels((i) => `textureLoad(b, vec2u(${at.b}n + ${c}u, k * 4u + ${i}u))`),
+    from: "0u",
+    to: "size.K / 4u",
   });
 }
 
-function sumLow(rows: number, columns: number, sum: SumName): string {
-  return sumRows(rows, columns, sum, {
+function sumLow(tile: SumTile): string {
+  return sumRows(tile, {
     a: (r) => `textureLoad(lowA, vec2u(lowColumn + k, m + ${r}u))`,
-    w: (c) => times(steps.length, (i) => `let w${i} = textureLoad(lowB, vec2u(n + ${c}u, k * 4u + ${i}u));`),
-    sums: "size.lowSum",
+    w: (c) => stepTexels((i) => `textureLoad(lowB, vec2u(n + ${c}u, k * 4u + ${i}u))`),
+    from: "0u",
+    to: "size.lowSum / 4u",
   });
 }
 
-function sumTN(rows: number, columns: number, sum: SumName, at: Operands, masked: boolean): string {
-  const block = (taken: readonly number[]) => `
-    ${
-    times(rows / 4, (q) =>
-      taken.map((i) =>
-        `let g${q}_${i} = textureLoad(a, vec2u(${at.a}m / 4u + ${q}u, k + ${i}u));`
-      ).join("\n"))
-  }
-    ${
-    masked
-      ? `let key = keys[k / 4u];\n` +
-        taken.map((i) => `let base${i} = dropout_base(key[${taken.length > 1 ? `${i}u` : "k % 4u"}], size.site);`).join(
-          "\n",
-        )
-      : ""
-  }
-    ${
-    times(columns, (c) =>
-      `{
-      ${
-        taken.map((i) =>
-          `let w${i} = textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u))${
-            masked ? ` * ${mask(`base${i}`, `n + ${c}u`)}` : ""
-          };`
-        ).join("\n")
-      }
-      ${times(rows, (r) => fused(sum(r, c), taken.map((i) => [`g${r >> 2}_${i}.${"xyzw"[r & 3]}`, `w${i}`])))}
-    }`)
-  }`;
+function sumTN(tile: SumTile, at: Operands, masked: boolean): string {
+  const bases = (taken: number) =>
+    "let key = keys[k / 4u];\n" +
+    times(taken, (i) => `let base${i} = dropout_base(key[${taken > 1 ? `${i}u` : "k % 4u"}], size.site);`);
   return `
   let K = live_rows(size.sumSource, size.K);
-  var k = 0u;
-  for (; k + ${steps.length}u <= K; k += ${steps.length}u) {${block(steps)}
-  }
-  for (; k < K; k++) {${block([0])}
-  }`;
+  var k = 0u;` + sumColumns(tile, {
+    a: (q, i) => `textureLoad(a, vec2u(${at.a}m / 4u + ${q}u, k + ${i}u))`,
+    w: (c, i) =>
+      `textureLoad(b, vec2u(${at.b}n + ${c}u, k + ${i}u))${masked ? ` * ${mask(`base${i}`, `n + ${c}u`)}` : ""}`,
+    ...(masked && { before: bases }),
+    to: "K",
+  });
 }

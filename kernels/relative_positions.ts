@@ -3,6 +3,7 @@
 // its distance. Nothing of [T, T] exists: rows have as many columns as there are relative embeddings.
 import { ShapeError } from "../errors.ts";
 import { type Tensor } from "../gpu/tensor.ts";
+import { columnRun, gradientBinding, relativeAt, type RelativeHalf } from "./column_runs.ts";
 import { type Tape } from "./tape.ts";
 
 /** Which column a distance belongs to, on the GPU. */
@@ -101,78 +102,57 @@ fn close_key(key: u32, head: u32, block: vec4u) {}
 `;
 
 /**
- * WGSL for the tiles of attention.wgsl: \`biased\` adds both halves to a score; the others write the gradient of the row of
- * c2p that a query owns, and of p2c that a key owns. Distances rise or fall along the keys, so a column is done when the next
- * one comes: a sum in a fixed order, stored once, with zeros between.
+ * WGSL for the tiles of attention.wgsl: `biased` adds both halves to a score; the others write the gradient of the row of
+ * c2p that a query owns, and of p2c that a key owns.
  */
 export function relativeTileSource({ c2p, p2c }: RelativeForm): string {
   if (!c2p && !p2c) return none;
-  const half = (name: string, at: number) => `
+  const half = (name: RelativeHalf, at: number) => `
 @group(0) @binding(${at}) var<storage, read> ${name}: array<f32>;
-@group(0) @binding(${at + 1}) var<storage, read_write> d${name}: array<f32>;
-`;
-  return `${columnSource(false)}${c2p ? half("c2p", 10) : ""}${p2c ? half("p2c", 12) : ""}
-fn relative_at(row: u32, head: u32) -> u32 { return (row * size.headCount + head - size.firstHead) * size.columns; }
+${gradientBinding(name, at + 1)}`;
+  return `${columnSource(false)}${relativeAt}${c2p ? half("c2p", 10) : ""}${p2c ? half("p2c", 12) : ""}
 fn biased(score: f32, query: u32, key: u32, head: u32) -> f32 {
   let at = column(query, key);
   return score${c2p ? " + c2p[relative_at(query, head) + at]" : ""}${p2c ? " + p2c[relative_at(key, head) + at]" : ""};
 }
 
-// The column that is being summed, and whether this invocation may store it.
+// The row of an invocation: see column_runs.ts.
+var<private> run_own: bool;
+var<private> run_place: u32;
+var<private> run_whole: vec2u;
 var<private> run_column: u32;
 var<private> run_sum: f32;
-var<private> run_own: bool;
-${c2p ? ownedRow("query", "dc2p", "falls") : stubs("query")}${p2c ? ownedRow("key", "dp2c", "rises") : stubs("key")}`;
+${c2p ? ownedRow("query") : stubs("query")}${p2c ? ownedRow("key") : stubs("key")}`;
 }
 
 function stubs(side: "query" | "key"): string {
   return none.split("\n").filter((line) => line.includes(`_${side}(`)).join("\n") + "\n";
 }
 
-/** The three functions of the side that owns a row; `run_column` is one past the next free column where they fall. */
-function ownedRow(side: "query" | "key", target: string, way: "falls" | "rises"): string {
-  const falls = way === "falls";
+/** The three functions of the side that owns a row. */
+function ownedRow(side: "query" | "key"): string {
+  const run = columnRun(side === "query" ? "c2p" : "p2c", {
+    own: "run_own",
+    place: "run_place",
+    whole: "run_whole",
+    column: "run_column",
+    sum: "run_sum",
+  });
   return `
 fn open_${side}(own: bool, ${side}: u32, head: u32, block: vec4u) {
-  let whole = ${side}_band(block);
   run_own = own;
+  run_place = relative_at(${side}, head);
+  run_whole = ${side}_band(block);
+  run_column = ${side === "query" ? "column(query, block.z)" : "column(block.z, key)"};
   run_sum = 0.0;
-  let at = relative_at(${side}, head);
-  run_column = ${falls ? `column(${side}, block.z)` : `column(block.z, ${side})`};
-  if (!own) { return; }
-  ${
-    falls
-      ? `for (var c = run_column + 1u; c < whole.y; c++) { ${target}[at + c] = 0.0; }`
-      : `for (var c = whole.x; c < run_column; c++) { ${target}[at + c] = 0.0; }`
-  }
+  ${run.open}
 }
 fn add_${side}(query: u32, key: u32, head: u32, ds: f32) {
   let now = column(query, key);
-  if (now != run_column) {
-    if (run_own) {
-      let at = relative_at(${side}, head);
-      ${target}[at + run_column] = run_sum;
-      ${
-    falls
-      ? `for (var c = now + 1u; c < run_column; c++) { ${target}[at + c] = 0.0; }`
-      : `for (var c = run_column + 1u; c < now; c++) { ${target}[at + c] = 0.0; }`
-  }
-    }
-    run_column = now;
-    run_sum = 0.0;
-  }
-  run_sum += ds;
+  ${run.add("now", "ds")}
 }
 fn close_${side}(${side}: u32, head: u32, block: vec4u) {
-  if (!run_own) { return; }
-  let whole = ${side}_band(block);
-  let at = relative_at(${side}, head);
-  ${target}[at + run_column] = run_sum;
-  ${
-    falls
-      ? `for (var c = whole.x; c < run_column; c++) { ${target}[at + c] = 0.0; }`
-      : `for (var c = run_column + 1u; c < whole.y; c++) { ${target}[at + c] = 0.0; }`
-  }
+  ${run.close}
 }
 `;
 }

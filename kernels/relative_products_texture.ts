@@ -2,14 +2,16 @@
 // variables, as the matmul of matmul_texture.ts, and walks only the band of columns that its block of rows can use.
 import { type Kernel } from "../gpu/kernel.ts";
 import { attentionBlockRows } from "./attention_blocks.ts";
-import { GROUP, times } from "./attention_texture_code.ts";
+import { GROUP } from "./attention_texture_code.ts";
 import { BAND, bandSource, columnSource } from "./relative_positions.ts";
 import { stepKernel } from "./step.ts";
+import { eachSum, stepTexels, sumColumns, sumName, sumRows, times, turnedTexels } from "./texture_code.ts";
 
 export type RelativeProduct = "scores" | "rows" | "table";
 
 /** Rows of a tile (of columns in `table`), and its width in vec4f. */
 const ROWS = BAND, WIDTH = 4;
+const tile = { rows: ROWS, columns: WIDTH };
 
 /** Parts of a block, of ROWS rows each. */
 const PARTS = attentionBlockRows / ROWS;
@@ -36,13 +38,6 @@ export function relativeTextureGroups(
   const rows = product === "table" ? Math.ceil(columns / ROWS) : blocks * PARTS;
   return Math.ceil(rows * tiles * headCount / GROUP);
 }
-
-const sum = (r: number, c: number) => `s${r}_${c}`;
-const eachSum = (line: (r: number, c: number) => string) => times(ROWS, (r) => times(WIDTH, (c) => line(r, c)));
-
-/** `sum` with four products added in order: one load and one store of a spilled sum for all of them. */
-const fused = (name: string, factor: (i: number) => string) =>
-  `${name} = ${[0, 1, 2, 3].reduce((value, i) => `fma(vec4f(${factor(i)}), w${i}, ${value})`, name)};`;
 
 /** Bindings and the invocation's head, tile and, of products over rows, block. Lanes lie along the heads first. */
 function begin(tiles: string, items: string): string {
@@ -87,7 +82,7 @@ fn main(
   let x_head = size.xFirst / 4u + (size.firstHead + own) * (size.D / 4u);
   let e_head = size.tableFirst / 4u + (size.firstHead + own) * (size.D / 4u);
   let o_head = own * (size.columns / 4u);
-  ${eachSum((r, c) => `var ${sum(r, c)} = vec4f();`)}
+  ${eachSum(tile, (sum) => `var ${sum} = vec4f();`)}
 `;
 }
 
@@ -105,22 +100,19 @@ function scoresCode(): string {
   return `${begin(`(size.columns + ${ROWS - 1}u) / ${ROWS}u`, `step.blocks * ${PARTS}u`)}${ownBlock}
   let n = whole.x + tile * ${ROWS}u;
   if (n >= whole.y) { return; }
-  for (var k = 0u; k < size.D / 4u; k++) {
-    ${times(ROWS, (r) => `let a${r} = textureLoad(x, vec2u(x_head + k, row${r}));`)}
-    ${
-    // Four texels, one a column, are turned into whole vectors, as in matmul_texture.ts.
-    times(WIDTH, (c) => `
-    {
-      ${times(4, (j) => `let t${j} = textureLoad(embeddings, vec2u(e_head + k, n + ${4 * c + j}u));`)}
-      ${times(4, (i) => `let w${i} = vec4f(t0.${"xyzw"[i]}, t1.${"xyzw"[i]}, t2.${"xyzw"[i]}, t3.${"xyzw"[i]});`)}
-      ${times(ROWS, (r) => fused(sum(r, c), (i) => `a${r}.${"xyzw"[i]}`))}
-    }`)}
+  ${
+    sumRows(tile, {
+      a: (r) => `textureLoad(x, vec2u(x_head + k, row${r}))`,
+      w: (c) => turnedTexels((j) => `textureLoad(embeddings, vec2u(e_head + k, n + ${4 * c + j}u))`),
+      from: "0u",
+      to: "size.D / 4u",
+    })
   }
   ${
     times(ROWS, (r) => `
   if (first + ${r}u < block.y) {
     let at = row${r} * size.headCount * (size.columns / 4u) + o_head + n / 4u;
-    ${times(WIDTH, (c) => `out[at + ${c}u] = ${sum(r, c)} * size.scale;`)}
+    ${times(WIDTH, (c) => `out[at + ${c}u] = ${sumName(r, c)} * size.scale;`)}
   }`)
   }
 }
@@ -130,21 +122,19 @@ function scoresCode(): string {
 function rowsCode(): string {
   return `${begin("(size.D + 15u) / 16u", `step.blocks * ${PARTS}u`)}${ownBlock}
   let d = tile * 4u;
-  for (var n = whole.x / 4u; n < whole.y / 4u; n++) {
-    ${times(ROWS, (r) => `let a${r} = textureLoad(dout, vec2u(o_head + n, row${r}));`)}
-    ${
-    times(WIDTH, (c) => `
-    {
-      ${times(4, (i) => `let w${i} = textureLoad(embeddings, vec2u(e_head + d + ${c}u, n * 4u + ${i}u));`)}
-      ${times(ROWS, (r) => fused(sum(r, c), (i) => `a${r}.${"xyzw"[i]}`))}
-    }`)
-  }
+  ${
+    sumRows(tile, {
+      a: (r) => `textureLoad(dout, vec2u(o_head + k, row${r}))`,
+      w: (c) => stepTexels((i) => `textureLoad(embeddings, vec2u(e_head + d + ${c}u, k * 4u + ${i}u))`),
+      from: "whole.x / 4u",
+      to: "whole.y / 4u",
+    })
   }
   ${
     times(ROWS, (r) => `
   if (first + ${r}u < block.y) {
     let at = row${r} * (size.xRow / 4u) + x_head + d;
-    ${times(WIDTH, (c) => `if (d + ${c}u < size.D / 4u) { dx[at + ${c}u] += ${sum(r, c)} * size.scale; }`)}
+    ${times(WIDTH, (c) => `if (d + ${c}u < size.D / 4u) { dx[at + ${c}u] += ${sumName(r, c)} * size.scale; }`)}
   }`)
   }
 }
@@ -152,24 +142,6 @@ function rowsCode(): string {
 }
 
 function tableCode(): string {
-  const rowsOf = (taken: number) => `
-      ${
-    times(ROWS / 4, (q) =>
-      times(taken, (i) =>
-        `let g${q}_${i} = textureLoad(dout, vec2u(column4 + ${q}u, row + ${i}u));`))
-  }
-      ${
-    times(WIDTH, (c) => `
-      {
-        ${times(taken, (i) => `let w${i} = textureLoad(x, vec2u(x_head + d + ${c}u, row + ${i}u));`)}
-        ${
-      times(ROWS, (r) =>
-        taken === 4
-          ? fused(sum(r, c), (i) => `g${r >> 2}_${i}.${"xyzw"[r & 3]}`)
-          : `${sum(r, c)} += g${r >> 2}_0.${"xyzw"[r & 3]} * w0;`)
-    }
-      }`)
-  }`;
   return `${begin("(size.D + 15u) / 16u", `(size.columns + ${ROWS - 1}u) / ${ROWS}u`)}
   let n = index * ${ROWS}u;
   let column4 = o_head + n / 4u;
@@ -178,11 +150,14 @@ function tableCode(): string {
     let block = blocks[b];
     let whole = band_of(block);
     if (n < whole.x || n >= whole.y) { continue; }
-    var row = block.x;
-    for (; row + 4u <= block.y; row += 4u) {${rowsOf(4)}
-    }
-    for (; row < block.y; row++) {${rowsOf(1)}
-    }
+    var k = block.x;
+    ${
+    sumColumns(tile, {
+      a: (q, i) => `textureLoad(dout, vec2u(column4 + ${q}u, k + ${i}u))`,
+      w: (c, i) => `textureLoad(x, vec2u(x_head + d + ${c}u, k + ${i}u))`,
+      to: "block.y",
+    })
+  }
   }
   ${
     times(ROWS, (r) => `
@@ -191,7 +166,7 @@ function tableCode(): string {
     ${
       times(WIDTH, (c) => `
     if (d + ${c}u < size.D / 4u) {
-      var v = ${sum(r, c)} * size.scale;
+      var v = ${sumName(r, c)} * size.scale;
       if (size.accumulate != 0u) { v += dembeddings[at + ${c}u]; }
       dembeddings[at + ${c}u] = v;
     }`)
