@@ -4,8 +4,10 @@ import { type Tensor } from "../gpu/tensor.ts";
 import { upload } from "../gpu/transfer.ts";
 import { Random } from "../data/random.ts";
 import { matmul } from "../kernels/matmul.ts";
-import { type MatmulForm, type TextureTile } from "../kernels/matmul_texture.ts";
-import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
+import { type MatmulForm } from "../kernels/matmul_texture.ts";
+import { tileText } from "../kernels/measure.ts";
+import { shapeClass } from "../kernels/shape_classes.ts";
+import { defaultSchedules, type Schedules, tilesOf } from "../kernels/schedules.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { interleaveWithCeilings, type References } from "./ceilings.ts";
@@ -23,8 +25,8 @@ const forms: Record<MatmulForm, (T: number, inputs: number, outputs: number) => 
   TN: (T, inputs, outputs) => [outputs, inputs, T], // dW = dy^T x
 };
 
-/** A CPU adapter takes 20 times as long for tiles: fewer tokens show the rate as well. */
-const CPU_TILE_TOKENS = 128;
+/** Products of a few sequences. Tiles are timed at no more on a CPU adapter: they take 20 times as long there. */
+const FEW_TOKENS = 128;
 
 /** One product to be timed. */
 export interface MatmulCase {
@@ -64,7 +66,7 @@ export async function measureMatmul(
         size: { T: at.T, in: at.inputs, out: at.outputs, schedule: at.schedules.texture ? "textures" : "tiles" },
         ...time,
         ...rates(time, runs[i], ceilings),
-        ...(at.schedules.texture && { note: tileText(at.schedules.texture[at.form]) }),
+        ...(at.schedules.texture && { note: noteOf(at) }),
       };
     });
     const best = rows.reduce((most, { GFLOPs }, i) => GFLOPs! > rows[most].GFLOPs! ? i : most, 0);
@@ -76,7 +78,8 @@ function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOption
   const texture = schedules.texture ?? defaultSchedules(true).texture;
   const variants = [
     { schedules: { ...schedules, texture }, T: tokens },
-    { schedules: { ...schedules, texture: null }, T: isCpu ? Math.min(CPU_TILE_TOKENS, tokens) : tokens },
+    ...(isCpu && tokens > FEW_TOKENS ? [{ schedules: { ...schedules, texture }, T: FEW_TOKENS }] : []),
+    { schedules: { ...schedules, texture: null, classes: {} }, T: isCpu ? Math.min(FEW_TOKENS, tokens) : tokens },
   ];
   return variants.flatMap((variant) =>
     LAYERS.flatMap(([inputs, outputs]) =>
@@ -87,7 +90,17 @@ function matmulCases(isCpu: boolean, { schedules, tokens, wanted }: MatmulOption
   );
 }
 
-function tileText({ rows, columns, group }: TextureTile): string {
+/** The classes of all cases. */
+export function matmulClasses(tokens: number): string[] {
+  return [tokens, FEW_TOKENS].flatMap((T) =>
+    LAYERS.flatMap(([inputs, outputs]) => formNames.map((form) => shapeClass(form, forms[form](T, inputs, outputs))))
+  );
+}
+
+function noteOf({ form, T, inputs, outputs, schedules }: MatmulCase): string {
+  const { texture, tile } = tilesOf(schedules, form, forms[form](T, inputs, outputs));
+  if (!texture) return `tiles of ${tileText(tile)}`;
+  const { rows, columns, group } = texture;
   return `${rows} rows x ${columns} vec4f a lane, ${group.join(" x ")} lanes`;
 }
 

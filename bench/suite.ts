@@ -1,10 +1,12 @@
 // The whole benchmark in order: ceilings, schedules, matmul, row kernels, training and prediction, start.
 import { UsageError } from "../errors.ts";
 import { measureSchedules } from "../kernels/measure.ts";
+import { measureClasses } from "../kernels/measure_classes.ts";
+import { usualClasses } from "../train/usual_classes.ts";
 import { ceilingKernels, measureCeilings } from "./ceilings.ts";
 import { decoderKernels, measureDecoder } from "./decoder.ts";
 import { debertaKernels, measureDeberta } from "./deberta.ts";
-import { matmulKernels, measureMatmul } from "./matmul.ts";
+import { matmulClasses, matmulKernels, measureMatmul } from "./matmul.ts";
 import { type PeerName } from "./peer_process.ts";
 import { measurePeers, peerKernels } from "./peers.ts";
 import { type Row } from "./row.ts";
@@ -74,7 +76,10 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
       ])
     ) return all;
     say("schedules");
-    const { schedules } = await measureSchedules(bench.gpu, bench.pipelines);
+    const { schedules: base } = await measureSchedules(bench.gpu, bench.pipelines);
+    const wantedClasses = [...usualClasses(bench.gpu), ...matmulClasses(tokens)];
+    const classes = await measureClasses(bench.gpu, bench.pipelines, { base, classes: wantedClasses });
+    const schedules = { ...base, classes };
     const shared = { references, schedules, tokens, folder, wanted };
     const training = any(trainingKernels);
     if (any(matmulKernels) || training) {

@@ -1,16 +1,18 @@
 // `tune`: measures the kernels' schedules on this adapter again, whatever the cache holds, and keeps them.
 import { openGpu } from "../gpu/device.ts";
-import { PipelineCache } from "../gpu/pipelines.ts";
-import { measureSchedules } from "../kernels/measure.ts";
+import { tileText } from "../kernels/measure.ts";
+import { type ProductTiles } from "../kernels/schedules.ts";
 import { ownCache, processEnvironment } from "../model/environment.ts";
 import { toggle } from "../train/flags.ts";
 import { schedulesFile, tunedSchedules } from "../train/schedule_cache.ts";
+import { usualClasses } from "../train/usual_classes.ts";
 import { parseCommand } from "./command.ts";
 
 const description = {
   name: "tune",
   summary:
-    "Times every variant of the matrix product on this adapter and keeps the choice, as the first start does by itself. " +
+    "Times every variant of the matrix product on this adapter and keeps the choices, as the first start does by itself: one " +
+    "for all products, then one for each class of sizes that a run here has used or the default model uses. " +
     "Worth it where the machine was busy then. Runs that are resumed keep the schedules they began with.",
   flags: {
     json: toggle({ group: "Output", help: "print the schedules as JSON", default: false }),
@@ -33,14 +35,13 @@ export async function run(args: string[]): Promise<void> {
     const { schedules } = await tunedSchedules(gpu, {
       folder,
       fresh: true,
+      classes: usualClasses(gpu),
       onNotice: (line) => console.error(line),
-      measure: (gpu) =>
-        measureSchedules(gpu, new PipelineCache(gpu), ({ form, name, rate }) => {
-          show(`${form}  ${name.padEnd(40)} ${rate.toFixed(1).padStart(8)} GFLOP/s`);
-        }),
+      onCandidate: ({ form, shapeClass = form, name, rate }) =>
+        show(`${shapeClass.padEnd(23)}  ${name.padEnd(40)} ${rate.toFixed(1).padStart(8)} GFLOP/s`),
     });
     if (json) console.log(JSON.stringify(schedules, null, 2));
-    const { texture } = schedules;
+    const { texture, classes = {} } = schedules;
     show(
       texture
         ? `Operands go through textures: ${
@@ -48,6 +49,7 @@ export async function run(args: string[]): Promise<void> {
         }`
         : "Operands go through workgroup memory",
     );
+    for (const [name, tiles] of Object.entries(classes)) show(`${name.padEnd(23)}  ${tilesText(tiles)}`);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     show(
       `Measured in ${seconds} s${
@@ -57,4 +59,8 @@ export async function run(args: string[]): Promise<void> {
   } finally {
     gpu.dispose();
   }
+}
+
+function tilesText({ texture, tile }: ProductTiles): string {
+  return texture ? `textures ${texture.rows} x ${texture.columns * 4}` : `tiles ${tileText(tile)}`;
 }

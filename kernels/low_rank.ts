@@ -66,7 +66,7 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
   const rowSource = liveSource(live);
   const rowsOf = (step: Readonly<Record<string, number>>) => liveRows(live, rows, step);
   const flops = 2 * rows * r * K;
-  const tile = tape.schedules.texture?.NT;
+  const tile = tape.tilesOf("NT", [rows, r, K]).texture;
   if (tile && areTextures(tape, [a.tensor, b]) && areTexels([r, a.first, ranks.first]) && rows >= tile.rows) {
     const thin = thinColumns(tile, r);
     tape.run(
@@ -118,7 +118,7 @@ interface OuterOptions {
 export function outer(tape: Tape, out: Tensor, { ranks, b, dropout }: OuterOptions): void {
   const [r, N] = shape2(out), T = shape2(ranks.tensor)[0], { live } = ranks.tensor;
   const sumSource = liveSource(live), flops = 2 * T * r * N;
-  const tile = tape.schedules.texture?.TN;
+  const tile = tape.tilesOf("TN", [r, N, T]).texture;
   const isTiled = areTexels([r, N, ranks.first, b.first, dropout ? T : 0]);
   if (tile && areTextures(tape, [ranks.tensor, b.tensor]) && isTiled) {
     const thin = thinRows(tile, r);

@@ -56,11 +56,11 @@ export function matmul(
   const write = { out, ...(gelu && { pre: gelu.pre }) };
   const flops = 2 * M * N * K;
 
-  const tile = tape.schedules.texture?.[form];
+  const { texture, tile: workgroup } = tape.tilesOf(form, [M, N, K]);
   // Outputs are stored as vec4f. Below one group of rows the copies and a half-empty tile cost more than they save.
   const areTextures = tape.recorder.texturable(a) && tape.recorder.texturable(b) && (!low || fitsTextures(tape, low));
-  if (tile && areTextures && N % 4 === 0 && M >= tile.rows) {
-    const { rows, columns, group } = tile;
+  if (texture && areTextures && N % 4 === 0 && M >= texture.rows) {
+    const { rows, columns, group } = texture;
     const operands = { a: tape.texture(a), b: tape.texture(floatsOf(tape, b)), ...(bias && { bias }) };
     for (const { first, count, part } of columnsOf(N, low?.parts)) {
       const dropout = part && low?.dropout, ranges = count < N;
@@ -71,7 +71,7 @@ export function matmul(
         ...(part && { low: true }),
         ...(dropout && { dropout: "low" as const }),
       };
-      tape.run(textureMatmulKernel(form, tile, epilogue), "main", {
+      tape.run(textureMatmulKernel(form, texture, epilogue), "main", {
         read: {
           ...operands,
           ...(part && { lowA: tape.texture(low!.ranks), lowB: tape.texture(part.b), ...keysOf(dropout) }),
@@ -101,7 +101,7 @@ export function matmul(
   const right: Record<string, Tensor> = packed
     ? { codes: packed.codes, scales: packed.scales }
     : { b: floatsOf(tape, b) };
-  const workgroup = tape.schedules.tile[form], { rows, columns } = tileSize(workgroup);
+  const { rows, columns } = tileSize(workgroup);
   const strides = {
     aRow: form === "TN" ? 1 : K,
     aSum: form === "TN" ? M : 1,

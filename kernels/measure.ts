@@ -2,13 +2,11 @@
 // Mesa's CPU adapter even between driver versions.
 import { type Gpu } from "../gpu/device.ts";
 import { type PipelineCache } from "../gpu/pipelines.ts";
-import { ownedTensor, Recorder } from "../gpu/recorder.ts";
-import { matmul } from "./matmul.ts";
 import { type MatmulForm, textureMatmulKernel, type TextureTile } from "./matmul_texture.ts";
 import { tileMatmulKernel, type WorkgroupTile } from "./matmul_tile.ts";
+import { type Candidate, type Measured, measureVariants, type Variant } from "./measure_product.ts";
 import { defaultSchedules, type Schedules, smallTile } from "./schedules.ts";
-import { stepFields } from "./step.ts";
-import { Tape } from "./tape.ts";
+import { classProducts, type ProductSize } from "./shape_classes.ts";
 
 /** What was measured: the schedules, and the best rate of each form in GFLOP/s. */
 export interface MeasuredSchedules {
@@ -20,7 +18,7 @@ const forms: MatmulForm[] = ["NT", "NN", "TN"];
 
 // The tiles worth having: 63.4 / 67.0 / 64.8 GFLOP/s (NT / NN / TN), 64.3 / 64.4 / 65.6 and 59.3 / 62.8 / 59.5
 // (2048 x 384 x 1536, best of 7, llvmpipe LLVM 15.0.6 256 bits, 2 cores, 2026-11-24); 24 x 4 and 32 x 4 gain nothing.
-const textureTiles: TextureTile[] = [
+export const textureTiles: TextureTile[] = [
   { rows: 16, columns: 2, group: [8, 1] },
   { rows: 16, columns: 4, group: [8, 1] },
   { rows: 8, columns: 4, group: [8, 1] },
@@ -41,16 +39,14 @@ const splits = [0, 256, 1024];
 /** A later candidate must win by this factor: the machine's noise is no reason to change a run's arithmetic. */
 const CLEARLY = 1.15;
 
-type Size = readonly [M: number, N: number, K: number];
-
 /** 0.15 GFLOP each on a CPU adapter; MiniLM's layer of 2,048 tokens on a GPU, which the first would leave half empty. */
-const SIZES: Record<"cpu" | "gpu", Record<MatmulForm, Size>> = {
+const SIZES: Record<"cpu" | "gpu", Record<MatmulForm, ProductSize>> = {
   cpu: { NT: [256, 768, 384], NN: [256, 384, 768], TN: [768, 384, 256] },
   gpu: { NT: [2048, 1536, 384], NN: [2048, 384, 1536], TN: [1536, 384, 2048] },
 };
 
 /** A gradient of few outputs over many tokens. */
-const SPLIT_SIZE: Size = [384, 384, 4096];
+const SPLIT_SIZE: ProductSize = [384, 384, 4096];
 
 /** Hexadecimal digits that change whenever a candidate's WGSL does: what was measured of another kernel says nothing. */
 export async function kernelDigest(): Promise<string> {
@@ -61,18 +57,10 @@ export async function kernelDigest(): Promise<string> {
       [false, true].map((split) => tileMatmulKernel(tile, { ...epilogue, split }).code)
     ),
   ];
-  const bytes = new TextEncoder().encode([JSON.stringify([SIZES, SPLIT_SIZE, splits]), ...codes].join());
+  const classes = (["cpu", "gpu"] as const).flatMap((kind) => [...classProducts[kind]]);
+  const bytes = new TextEncoder().encode([JSON.stringify([SIZES, SPLIT_SIZE, splits, ...classes]), ...codes].join());
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return digest.slice(0, 8).toHex();
-}
-
-/** One candidate as it was timed. */
-export interface Candidate {
-  form: MatmulForm;
-  /** As `tune` prints it. */
-  name: string;
-  /** GFLOP/s. */
-  rate: number;
 }
 
 /** Times each candidate of each form and takes the first that no later one clearly beats. */
@@ -81,10 +69,13 @@ export async function measureSchedules(
   pipelines: PipelineCache,
   onCandidate: (candidate: Candidate) => void = () => {},
 ): Promise<MeasuredSchedules> {
-  const defaults = defaultSchedules(gpu.report.isCpu);
+  const defaults = { ...defaultSchedules(gpu.report.isCpu), classes: {} };
   const sizes = SIZES[gpu.report.isCpu ? "cpu" : "gpu"];
-  const measure = (form: MatmulForm, variants: readonly Variant[], size = sizes[form]) =>
-    measureVariants(gpu, pipelines, { form, size, variants, onCandidate });
+  const measure = async (form: MatmulForm, variants: readonly Variant[], size = sizes[form]) => {
+    const measured = await measureVariants(gpu, pipelines, { form, size }, variants);
+    measured.forEach(({ rate }, i) => onCandidate({ form, name: variants[i].name, rate }));
+    return measured;
+  };
   const tileVariants = (tiles: readonly WorkgroupTile[]) =>
     tiles.map((tile): Variant => ({
       name: `tiles ${tileText(tile)}`,
@@ -98,10 +89,10 @@ export async function measureSchedules(
   const texture = ofEachForm(textureTiles[0]), tile = ofEachForm(smallTile);
   const textureRates = ofEachForm(0), tileRates = ofEachForm(0);
   for (const form of forms) {
-    const rates = await measure(form, [...textureVariants, ...tileVariants([smallTile])]);
-    tileRates[form] = rates.pop()!;
-    const chosen = firstUnbeaten(rates);
-    [texture[form], textureRates[form]] = [textureTiles[chosen], rates[chosen]];
+    const measured = await measure(form, [...textureVariants, ...tileVariants([smallTile])]);
+    tileRates[form] = measured.pop()!.rate;
+    const chosen = firstUnbeaten(measured);
+    [texture[form], textureRates[form]] = [textureTiles[chosen], measured[chosen].rate];
   }
   // One choice for all forms, by the time of one product of each: a step does as many of each.
   const time = (rates: Record<MatmulForm, number>) => forms.reduce((sum, form) => sum + 1 / rates[form], 0);
@@ -109,9 +100,9 @@ export async function measureSchedules(
   // Where textures win by far, as on CPU adapters, tiles serve operands that fit no texture: the small one will do.
   if (time(tileRates) < 2 * time(textureRates)) {
     for (const form of forms) {
-      const rates = await measure(form, tileVariants(workgroupTiles));
-      const chosen = firstUnbeaten(rates);
-      [tile[form], tileRates[form]] = [workgroupTiles[chosen], rates[chosen]];
+      const measured = await measure(form, tileVariants(workgroupTiles));
+      const chosen = firstUnbeaten(measured);
+      [tile[form], tileRates[form]] = [workgroupTiles[chosen], measured[chosen].rate];
     }
     const variants = splits.map((splitGroups): Variant => ({
       name: splitGroups ? `sums split for ${splitGroups} groups` : "sums whole",
@@ -142,78 +133,6 @@ export function tileText({ rows, columns, group: [across, down] }: WorkgroupTile
 }
 
 /** The first that no later one clearly beats. */
-function firstUnbeaten(rates: readonly number[]): number {
-  return rates.reduce((best, rate, i) => rate > rates[best] * CLEARLY ? i : best, 0);
-}
-
-interface Variant {
-  name: string;
-  schedules: Schedules;
-}
-
-interface Measurement {
-  form: MatmulForm;
-  size: Size;
-  variants: readonly Variant[];
-  onCandidate(candidate: Candidate): void;
-}
-
-/** Timed runs of each variant, after one that compiles. */
-const ROUNDS = 8;
-
-/** GFLOP/s of each variant, the best of some runs in turns: other work on the machine comes and goes. */
-async function measureVariants(
-  gpu: Gpu,
-  pipelines: PipelineCache,
-  { form, size, variants, onCandidate }: Measurement,
-): Promise<number[]> {
-  const runs = variants.map(({ schedules }) => record(gpu, pipelines, { form, size, schedules }));
-  try {
-    const fastest = variants.map(() => Infinity);
-    for (const { time } of runs) await time();
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, { time }] of runs.entries()) fastest[i] = Math.min(fastest[i], await time());
-    }
-    const [M, N, K] = size;
-    const rates = fastest.map((ns) => 2 * M * N * K / ns);
-    rates.forEach((rate, i) => onCandidate({ form, name: variants[i].name, rate }));
-    return rates;
-  } finally {
-    for (const { dispose } of runs) dispose();
-  }
-}
-
-/** One product, added to what is there where it is a weight's gradient. */
-function record(
-  gpu: Gpu,
-  pipelines: PipelineCache,
-  { form, size: [M, N, K], schedules }: { form: MatmulForm; size: Size; schedules: Schedules },
-): { time(): Promise<number>; dispose(): void } {
-  const recorder = new Recorder(gpu);
-  const tape = new Tape(recorder, { schedules });
-  const a = ownedTensor(gpu, form === "TN" ? [K, M] : [M, K]);
-  const b = ownedTensor(gpu, form === "NT" ? [N, K] : [K, N]);
-  const out = ownedTensor(gpu, [M, N]);
-  matmul(tape, form, a, b, { tensor: out, accumulate: form === "TN" ? 1 : 0 });
-  const program = recorder.build(pipelines, stepFields);
-  const step = Object.fromEntries(stepFields.map(({ name }) => [name, 0]));
-  return {
-    async time() {
-      if (!gpu.report.features.includes("timestamp-query")) return await wallClock(gpu, () => program.run(step));
-      return (await program.profile(step)).reduce((sum, { ns }) => sum + ns, 0);
-    },
-    dispose() {
-      program.dispose();
-      for (const tensor of [a, b, out]) tensor.region!.buffer.destroy();
-    },
-  };
-}
-
-/** Nanoseconds of one run, from enough runs that the 10 ms of waiting in Deno do not count. */
-async function wallClock(gpu: Gpu, run: () => void): Promise<number> {
-  const repeats = 20;
-  const start = performance.now();
-  for (let i = 0; i < repeats; i++) run();
-  await gpu.device.queue.onSubmittedWorkDone();
-  return (performance.now() - start) * 1e6 / repeats;
+function firstUnbeaten(measured: readonly Measured[]): number {
+  return measured.reduce((best, { speed }, i) => speed > measured[best].speed * CLEARLY ? i : best, 0);
 }

@@ -12,7 +12,9 @@ import { type Live, type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "./adapters.ts";
 import { HalfRunner } from "./half.ts";
 import { type Probe } from "./probe.ts";
-import { type Schedules } from "./schedules.ts";
+import { type MatmulForm } from "./matmul_texture.ts";
+import { type ProductTiles, type Schedules, tilesOf } from "./schedules.ts";
+import { type ProductSize, shapeClass } from "./shape_classes.ts";
 
 /** Where a contribution to a gradient goes. */
 export interface GradientTarget {
@@ -28,6 +30,8 @@ export interface TapeOptions {
   /** Gradient of each trainable parameter. Without it, nothing is differentiated. */
   parameterGradients?: ReadonlyMap<Tensor, Tensor>;
   schedules: Schedules;
+  /** Gets the class of each product that is recorded. */
+  classes?: Set<string>;
   /** Of the weights that have some: `linear` adds them wherever it meets the weight. */
   adapters?: ReadonlyMap<Tensor, Adapters>;
   /** Checks what the model marks. */
@@ -45,6 +49,7 @@ interface BackwardStep {
 
 export class Tape {
   readonly schedules: Schedules;
+  readonly #classes: Set<string> | undefined;
   readonly #precision: Precision;
   readonly #halves: HalfRunner;
   readonly #probe: Probe | undefined;
@@ -58,6 +63,7 @@ export class Tape {
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
     this.schedules = options.schedules;
+    this.#classes = options.classes;
     this.#precision = options.precision ?? "f32";
     this.#halves = new HalfRunner(recorder);
     this.#probe = options.probe;
@@ -95,6 +101,12 @@ export class Tape {
   run(kernel: Kernel, entry: string, at: Dispatch): void {
     this.#halves.run(kernel, entry, at);
     for (const tensor of Object.values(at.write ?? {})) this.#shared?.delete(tensor);
+  }
+
+  /** How a product of this size runs. */
+  tilesOf(form: MatmulForm, size: ProductSize): ProductTiles {
+    this.#classes?.add(shapeClass(form, size));
+    return tilesOf(this.schedules, form, size);
   }
 
   /** Names a layer's output, for the search of the first one that is not finite. */

@@ -1,6 +1,6 @@
 // From settings to a ready engine: opens the GPU, measures schedules, chooses the size of a micro-batch.
 import { type NumberSet } from "../data/numbers.ts";
-import { UsageError } from "../errors.ts";
+import { ShapeError, UsageError } from "../errors.ts";
 import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
 import { type MeasuredSchedules } from "../kernels/measure.ts";
@@ -16,6 +16,7 @@ import { type Method } from "../model/judge.ts";
 import { architectureOf } from "../model/registry.ts";
 import { type Pairing, type SiameseHead } from "../model/tiebreak_entry.ts";
 import { type GpuEngine, openGpuEngine } from "./gpu_engine.ts";
+import { type EstimateOptions, usedClasses } from "./memory.ts";
 import { checkMemory } from "./memory_check.ts";
 import { tunedSchedules } from "./schedule_cache.ts";
 import { dropoutRates } from "./settings.ts";
@@ -84,15 +85,17 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
   const gpu = await openGpu();
   try {
     checkPrecision(gpu, options.quant === "f16" ? "f16" : options.precision);
+    const asked = { ...options, gpu, ...engineChoices(gpu, options) };
     const measured = options.schedules
       ? { schedules: options.schedules }
       : options.tune === false
       ? { schedules: defaultSchedules(gpu.report.isCpu) }
       : await tunedSchedules(gpu, {
         folder: ownCache(processEnvironment),
+        classes: classesOf(gpu, asked),
         onNotice: options.onNotice,
       });
-    const engineOptions = { ...options, gpu, ...engineChoices(gpu, options), schedules: measured.schedules };
+    const engineOptions = { ...asked, schedules: measured.schedules };
     if (options.trains !== false) checkMemory(gpu, engineOptions);
     const engine = await openGpuEngine(engineOptions);
     const dispose = () => {
@@ -102,6 +105,16 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
     return { engine, adapter: gpu.report, ...measured, dispose };
   } catch (error) {
     gpu.dispose();
+    throw error;
+  }
+}
+
+/** Of the products of the run's programs; none where the adapter cannot hold them, which `checkMemory` says in its own words. */
+function classesOf(gpu: Gpu, options: Omit<EstimateOptions, "schedules">): string[] {
+  try {
+    return usedClasses(gpu, { ...options, schedules: defaultSchedules(gpu.report.isCpu) });
+  } catch (error) {
+    if (error instanceof ShapeError) return [];
     throw error;
   }
 }

@@ -90,19 +90,32 @@ export interface EstimateOptions extends Omit<ProgramOptions, "gpu"> {
  * @throws {ShapeError} if the adapter cannot bind one of the tensors
  */
 export function estimateMemory(adapter: PlannedAdapter, options: EstimateOptions): MemoryUse {
+  const { tensors, recorders } = recordPrograms(adapter, options);
+  const shared = new SharedMemory();
+  return memoryUse(tensors, recorders.map((recorder) => recorder.plan(shared).bytes));
+}
+
+/** The classes of the products that a run of these options records, sorted; see kernels/shape_classes.ts.
+ *  @throws {ShapeError} as `estimateMemory` does */
+export function usedClasses(adapter: PlannedAdapter, options: EstimateOptions & { trains?: boolean }): string[] {
+  const classes = new Set<string>();
+  recordPrograms(adapter, { ...options, classes });
+  return [...classes].sort();
+}
+
+/** @param options.trains false: for predictions alone */
+function recordPrograms(adapter: PlannedAdapter, options: EstimateOptions & { trains?: boolean }) {
   const gpu = planningGpu(adapter);
   const tensors = {
     parameters: new Parameters(gpu, judgeParameters(options, options.method)),
     ...ownedTensors(gpu, options),
   };
   const planned = { ...options, gpu };
-  const shared = new SharedMemory();
   const recorders = [
-    recordTraining(planned, tensors),
-    recordOptimizer(planned, tensors),
+    ...(options.trains === false ? [] : [recordTraining(planned, tensors), recordOptimizer(planned, tensors)]),
     recordPrediction(planned, tensors).recorder,
     // The whole backbone, before the head alone trains; not needed where the cache has its rows.
     ...(options.pooledOnce ? [recordPooling(planned, tensors).recorder] : []),
   ];
-  return memoryUse(tensors, recorders.map((recorder) => recorder.plan(shared).bytes));
+  return { tensors, recorders };
 }

@@ -17,6 +17,8 @@ import { type Parameters } from "../model/parameters.ts";
 export interface ProgramOptions extends JudgeShape {
   gpu: Gpu;
   schedules: Schedules;
+  /** Gets the class of each product that is recorded. */
+  classes?: Set<string>;
   /** Zero rates record no dropout at all. */
   dropout: DropoutRates;
   /** Keeps only each layer's input for the backward pass and computes the rest again. @default {false} */
@@ -60,7 +62,8 @@ export function recordPrediction(
 ): { recorder: Recorder; logits: Tensor; probabilities: Tensor } {
   const recorder = new Recorder(options.gpu);
   const judgeOptions = { ...options, parameters, inputs, dropout: undefined };
-  const tape = new Tape(recorder, { schedules: options.schedules, adapters: adaptersOf(judgeOptions) });
+  const { schedules, classes } = options;
+  const tape = new Tape(recorder, { schedules, classes, adapters: adaptersOf(judgeOptions) });
   const logits = recorder.keep(judge(tape, judgeOptions));
   return { recorder, logits, probabilities: recorder.keep(softmax(tape, logits)) };
 }
@@ -71,7 +74,8 @@ export function recordPooling(
   { parameters, inputs }: Pick<ProgramTensors, "parameters" | "inputs">,
 ): { recorder: Recorder; pooled: Tensor } {
   const recorder = new Recorder(options.gpu);
-  const tape = new Tape(recorder, { schedules: options.schedules });
+  const { schedules, classes } = options;
+  const tape = new Tape(recorder, { schedules, classes });
   return { recorder, pooled: recorder.keep(pooledSides(tape, { ...options, parameters, inputs, dropout: undefined })) };
 }
 

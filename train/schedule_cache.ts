@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { type Gpu } from "../gpu/device.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { kernelDigest, type MeasuredSchedules, measureSchedules } from "../kernels/measure.ts";
-import { isSchedules } from "../kernels/schedules.ts";
+import { measureClasses } from "../kernels/measure_classes.ts";
+import { type Candidate } from "../kernels/measure_product.ts";
+import { isSchedules, type Schedules } from "../kernels/schedules.ts";
 import { writeTextAtomically } from "../model/atomic_file.ts";
 import { isObject } from "../model/json_text.ts";
 
@@ -13,10 +15,17 @@ export interface ScheduleOptions {
   folder?: string;
   /** Measure even if the file has an answer. @default {false} */
   fresh?: boolean;
+  /** Names of the classes of products that are wanted; see kernels/shape_classes.ts. @default {none} */
+  classes?: readonly string[];
   /** Told in one line when the file is of no use. */
   onNotice?: (line: string) => void;
+  /** Told of everything that is timed. */
+  onCandidate?: (candidate: Candidate) => void;
   /** Replaced in tests. */
-  measure?: (gpu: Gpu) => Promise<MeasuredSchedules>;
+  measure?: {
+    schedules(): Promise<MeasuredSchedules>;
+    classes(base: Schedules, names: readonly string[]): Promise<Schedules["classes"]>;
+  };
 }
 
 /** Where the schedules of all adapters are kept. */
@@ -24,24 +33,36 @@ export function schedulesFile(folder: string): string {
   return join(folder, "schedules.json");
 }
 
-/** The schedules of this adapter: from the file, else measured and written to it. */
+/** The schedules of this adapter and of the classes asked for, no others: from the file, else measured and written to it. */
 export async function tunedSchedules(gpu: Gpu, options: ScheduleOptions): Promise<MeasuredSchedules> {
-  const { folder, fresh = false, onNotice, measure = (gpu) => measureSchedules(gpu, new PipelineCache(gpu)) } = options;
+  const { folder, fresh = false, classes = [], onNotice, onCandidate, measure = measuring(gpu, onCandidate) } = options;
   const path = folder && schedulesFile(folder);
   const entries = path ? await readEntries(path, onNotice) : {};
   const key = [gpu.report.name, gpu.report.driver, `deno ${Deno.version.deno}`, await kernelDigest()].join(" | ");
-  const known = entries[key];
-  if (!fresh && isMeasured(known)) return { schedules: known.schedules, rates: known.rates };
-  if (!fresh && known !== undefined) {
+  const entry = entries[key], known = isMeasured(entry) ? entry : undefined;
+  if (!fresh && entry !== undefined && !known) {
     onNotice?.(`${path} has no schedules for this adapter that can be read: measuring anew`);
   }
-  const measured = await measure(gpu);
-  if (folder && path) {
+  const knownClasses = known?.schedules.classes ?? {};
+  const { schedules, rates } = known && !fresh ? known : await measure.schedules();
+  const wanted = fresh ? [...classes, ...Object.keys(knownClasses)] : classes.filter((name) => !knownClasses[name]);
+  const measured = { ...(!fresh && knownClasses), ...(wanted.length > 0 && await measure.classes(schedules, wanted)) };
+  if (folder && path && (fresh || !known || wanted.length > 0)) {
     await Deno.mkdir(folder, { recursive: true });
-    const text = JSON.stringify({ ...entries, [key]: { ...measured, measured: new Date().toISOString() } }, null, 2);
+    const answer = { schedules: { ...schedules, classes: measured }, rates, measured: new Date().toISOString() };
+    const text = JSON.stringify({ ...entries, [key]: answer }, null, 2);
     await writeTextAtomically(path, text + "\n", `${path}.${Deno.pid}.partial`);
   }
-  return measured;
+  const chosen = Object.entries(measured).filter(([name]) => classes.includes(name));
+  return { schedules: { ...schedules, classes: Object.fromEntries(chosen) }, rates };
+}
+
+function measuring(gpu: Gpu, onCandidate?: (candidate: Candidate) => void): NonNullable<ScheduleOptions["measure"]> {
+  const pipelines = new PipelineCache(gpu);
+  return {
+    schedules: () => measureSchedules(gpu, pipelines, onCandidate),
+    classes: (base, names) => measureClasses(gpu, pipelines, { base, classes: names, onCandidate }),
+  };
 }
 
 async function readEntries(path: string, onNotice?: (line: string) => void): Promise<Record<string, unknown>> {

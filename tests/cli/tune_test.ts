@@ -16,10 +16,18 @@ Deno.test("tune measures again, keeps what it found where runs look for it, and 
     assert.ok(isSchedules(schedules), first.out);
     const before = await entryOf();
     assert.deepEqual(before.schedules, schedules);
-    assert.match(first.err, /^NT {2}\w.* \d+\.\d GFLOP\/s$/m);
+    for (const what of ["NT", "TN M>512 N<=512 K>512"]) {
+      assert.ok(
+        first.err.split("\n").some((line) => line.startsWith(`${what}  `) && / \d+\.\d GFLOP\/s$/.test(line)),
+        what,
+      );
+    }
+    const classes = Object.keys(schedules.classes ?? {});
+    assert.ok(classes.length >= 10, classes.join());
 
     const second = await task(["tune"], folder, env);
     assert.equal(second.code, 0, second.err);
+    for (const name of classes) assert.match(second.out, new RegExp(`\n${name} +(textures|tiles) \\d+ x \\d+`));
     assert.match(second.out, /\nMeasured in \d+\.\d s, kept in /);
     assert.notEqual((await entryOf()).measured, before.measured);
   }));

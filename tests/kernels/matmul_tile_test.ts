@@ -1,8 +1,10 @@
 // Every tile that the measurement may choose, with gradients of weights whole and split, on the dense layer's formula.
 import assert from "node:assert/strict";
 import { linear } from "../../kernels/linear.ts";
-import { tileText, workgroupTiles } from "../../kernels/measure.ts";
+import { textureTiles, tileText, workgroupTiles } from "../../kernels/measure.ts";
+import { lowTile } from "../../kernels/measure_classes.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
+import { shapeClass } from "../../kernels/shape_classes.ts";
 import { checkCase, normal } from "./harness.ts";
 import { linearBackward, linearForward } from "./reference/linear.ts";
 
@@ -60,4 +62,46 @@ for (const [i, tile] of workgroupTiles.entries()) {
       assert.equal(labels.length > 0, splitGroups > 0, "whether the weight's gradient was split");
     });
   }
+}
+
+// The first is every other test's.
+for (const texture of [...textureTiles.slice(1), lowTile]) {
+  const { rows, columns } = texture, size = `${rows} x ${columns * 4}`;
+  const T = 37, tokens = 33, inputs = 64, outputs = 128;
+  Deno.test(`linear() matches f64 with textures of ${size} for the classes of its products (T ${tokens} of ${T})`, async () => {
+    const ran = new Set<string>();
+    const schedules = defaultSchedules(true), tiles = { texture, tile: schedules.tile.NT };
+    const classes = [
+      shapeClass("NT", [T, outputs, inputs]),
+      shapeClass("NN", [T, inputs, outputs]),
+      shapeClass("TN", [outputs, inputs, T]),
+    ];
+    await checkCase("linear", {
+      why: "each product by the tiles of its class",
+      inputs: {
+        x: { shape: [T, inputs], live: "tokens", data: normal(T * inputs, 1), grad: "activation" },
+        weight: {
+          shape: [outputs, inputs],
+          data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
+          grad: "parameter",
+        },
+        bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
+      },
+      step: { tokens },
+      record: (tape, { x, weight, bias }) => {
+        const run = tape.run.bind(tape);
+        tape.run = (kernel, entry, at) => {
+          if (kernel.label.startsWith("matmul_texture")) {
+            ran.add(/id\.y \* \d+u;\s+let n = id\.x \* \d+u/.exec(kernel.code)![0]);
+          }
+          run(kernel, entry, at);
+        };
+        return linear(tape, x, { weight, bias });
+      },
+      forward: (values) => linearForward(values),
+      backward: (values, dy) => linearBackward(values, dy),
+      schedules: { ...schedules, classes: Object.fromEntries(classes.map((name) => [name, tiles])) },
+    });
+    assert.deepEqual([...ran].map((code) => code.match(/\d+/g)), [[`${rows}`, `${columns}`]], "which tiles ran");
+  });
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Gpu } from "../../gpu/device.ts";
 import { defaultSchedules, isSchedules } from "../../kernels/schedules.ts";
+import { shapeClass } from "../../kernels/shape_classes.ts";
 import { tunedSchedules } from "../../train/schedule_cache.ts";
 
 const adapter = (name: string) => ({ report: { name, driver: "1", isCpu: true, features: [] } }) as unknown as Gpu;
@@ -17,18 +18,32 @@ async function inFolder(run: (folder: string, path: string) => Promise<void>): P
   }
 }
 
+const tile = answer.schedules.tile.NT;
+const small = shapeClass("NT", [32, 384, 384]), large = shapeClass("NT", [2048, 384, 384]);
+
 /** Runs and counts measurements and notices. */
 async function tune(name: string, folder: string | undefined, fresh = false) {
+  const { measured, notices } = await tuneClasses(name, folder, [], fresh);
+  return { measured, notices };
+}
+
+/** The same, and tells which classes were measured. */
+async function tuneClasses(name: string, folder: string | undefined, classes: readonly string[], fresh = false) {
   let measured = 0;
-  const notices: string[] = [];
+  const notices: string[] = [], measuredClasses: string[] = [];
+  const choice = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, { texture: null, tile }]));
   const result = await tunedSchedules(adapter(name), {
     folder,
     fresh,
+    classes,
     onNotice: (line) => notices.push(line),
-    measure: () => Promise.resolve((measured++, answer)),
+    measure: {
+      schedules: () => Promise.resolve((measured++, answer)),
+      classes: (_, names) => Promise.resolve((measuredClasses.push(...names), choice(names))),
+    },
   });
-  assert.deepEqual(result, answer);
-  return { measured, notices };
+  assert.deepEqual(result, { ...answer, schedules: { ...answer.schedules, classes: choice(classes) } });
+  return { measured, notices, classes: measuredClasses };
 }
 
 Deno.test("tunedSchedules() measures an adapter once, and again when told to or when it is another", () =>
@@ -38,6 +53,15 @@ Deno.test("tunedSchedules() measures an adapter once, and again when told to or 
     assert.deepEqual(await tune("two", folder), { measured: 1, notices: [] });
     assert.deepEqual(await tune("one", folder), { measured: 0, notices: [] });
     assert.deepEqual(await tune("one", folder, true), { measured: 1, notices: [] });
+  }));
+
+Deno.test("tunedSchedules() measures a class of products once, keeps it beside the others, and all of them again when told to", () =>
+  inFolder(async (folder) => {
+    assert.deepEqual(await tuneClasses("one", folder, [small]), { measured: 1, notices: [], classes: [small] });
+    assert.deepEqual(await tuneClasses("one", folder, [large]), { measured: 0, notices: [], classes: [large] });
+    assert.deepEqual(await tuneClasses("one", folder, [large, small]), { measured: 0, notices: [], classes: [] });
+    const again = await tuneClasses("one", folder, [small], true);
+    assert.deepEqual([again.measured, new Set(again.classes)], [1, new Set([small, large])]);
   }));
 
 Deno.test("tunedSchedules() replaces a damaged file with a note and goes on", () =>
@@ -58,11 +82,18 @@ Deno.test("tunedSchedules() measures anew where an entry is not one of ours, and
     await tune("two", folder);
     const entries = JSON.parse(await Deno.readTextFile(path));
     const key = Object.keys(entries).find((name) => name.startsWith("one"))!;
-    entries[key].schedules.texture.NT.rows = 7;
-    await Deno.writeTextFile(path, JSON.stringify(entries));
-    const { measured, notices } = await tune("one", folder);
-    assert.equal(measured, 1);
-    assert.match(notices.join(), /no schedules for this adapter that can be read/);
+    const { schedules } = entries[key];
+    const wrong = [
+      { ...schedules, texture: { ...schedules.texture, NT: { ...schedules.texture.NT, rows: 7 } } },
+      { ...schedules, classes: { [small]: { texture: null } } },
+      { ...schedules, classes: { "NT M<=63 N>512 K>512": { texture: null, tile } } },
+    ];
+    for (const schedules of wrong) {
+      await Deno.writeTextFile(path, JSON.stringify({ ...entries, [key]: { ...entries[key], schedules } }));
+      const { measured, notices } = await tune("one", folder);
+      assert.equal(measured, 1);
+      assert.match(notices.join(), /no schedules for this adapter that can be read/);
+    }
     assert.deepEqual(await tune("two", folder), { measured: 0, notices: [] });
   }));
 
