@@ -94,6 +94,16 @@ CASES = {
         "lora": dict(r=4, lora_alpha=8, target_modules=["query"]),
         "lengths": [[32, 17], [64, 4], [5, 30], [23, 24], [1, 50]],
     },
+    "nf4_deberta": {
+        "why": "base in nf4, the quantised queries and keys project relative embeddings too, queries and the feed-forward part adapted, rank 4",
+        "model": "deberta-v2", "pairing": "joint", "seed": 40, "std": 0.15, "quant": "nf4",
+        "config": dict(hidden_size=64, num_attention_heads=2, num_hidden_layers=2, intermediate_size=64, vocab_size=43,
+                       max_position_embeddings=48, relative_attention=True, position_buckets=12,
+                       position_biased_input=False, share_att_key=True, pos_att_type="p2c|c2p", norm_rel_ebd="layer_norm"),
+        "lora": dict(r=4, lora_alpha=8, target_modules=["query_proj", "intermediate.dense"],
+                     modules_to_save=["pooler", "classifier"]),
+        "lengths": [[21], [40], [1], [7], [26]],
+    },
     "int8_llama": {
         "why": "base in int8, one head of keys, feed-forward part alone adapted, rank 4",
         "model": "llama", "pairing": "joint", "seed": 37, "quant": "int8",

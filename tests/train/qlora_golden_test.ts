@@ -6,7 +6,7 @@ import { compareGradients, loadGolden, packGolden, stepWeight, tightLimits } fro
 import { compare } from "../kernels/harness.ts";
 import { adapterGradients, withAdapterEngine } from "./adapter_engine.ts";
 
-for (const name of ["nf4_qwen2", "nf4_bert_swap", "int8_llama"].map((name) => `lora_${name}`)) {
+for (const name of ["nf4_qwen2", "nf4_bert_swap", "nf4_deberta", "int8_llama"].map((name) => `lora_${name}`)) {
   const golden = await loadGolden(name);
   const all = packGolden(golden, golden.battles.map((_, i) => i));
 
