@@ -61,8 +61,16 @@ const refusedOpcodes: ReadonlyMap<number, string> = new Map([
   [0x98, "READONLY_BUFFER"],
 ]);
 
+/** A pickle goes on where its bytes end. */
+export class PickleEndsEarly extends InputError {}
+
 /** The value a pickle of protocol 2 to 5 holds. @throws {InputError} that names the opcode or class that is not allowed */
 export function readPickle(bytes: Uint8Array, reader: PickleReader): PickleValue {
+  return readFirstPickle(bytes, reader).value;
+}
+
+/** As `readPickle`, where more may follow. @throws {PickleEndsEarly} if `bytes` do not hold it whole */
+export function readFirstPickle(bytes: Uint8Array, reader: PickleReader): { value: PickleValue; length: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const stack: (PickleValue | typeof MARK)[] = [];
@@ -70,8 +78,9 @@ export function readPickle(bytes: Uint8Array, reader: PickleReader): PickleValue
   let at = 0, start = 0;
   const refuse = (what: string, hint = "get the file again") =>
     new InputError(`Cannot read ${reader.path}: ${what} at byte ${start} of its pickle: ${hint}`);
+  const endsEarly = () => new PickleEndsEarly(refuse("the pickle ends early").message);
   const take = (count: number): number => {
-    if (count > bytes.length - at) throw refuse("the pickle ends early");
+    if (count > bytes.length - at) throw endsEarly();
     at += count;
     return at - count;
   };
@@ -87,7 +96,7 @@ export function readPickle(bytes: Uint8Array, reader: PickleReader): PickleValue
   };
   const line = (): string => {
     const end = bytes.indexOf(0x0a, at);
-    if (end < 0) throw refuse("the pickle ends early");
+    if (end < 0) throw endsEarly();
     const found = text(end - at);
     at = end + 1;
     return found;
@@ -165,7 +174,7 @@ export function readPickle(bytes: Uint8Array, reader: PickleReader): PickleValue
       case 0x2e: { // STOP
         const value = pop();
         if (stack.length > 0) throw refuse("values are left over");
-        return value;
+        return { value, length: at };
       }
       case 0x28: // MARK
         stack.push(MARK);

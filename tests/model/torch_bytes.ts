@@ -20,10 +20,11 @@ export const op = {
   call: (callee: Uint8Array, ...args: Uint8Array[]) => join(callee, op.tuple(...args), [0x52]),
   dict: (...items: Uint8Array[]) => join([0x7d, 0x28], ...items, [0x75]),
   pickle: (value: Uint8Array) => join([0x80, 2], value, [0x2e]),
-  storage: (key: string, elements: number, type = "FloatStorage") =>
-    join(op.tuple(op.text("storage"), op.global("torch", type), op.text(key), op.text("cpu"), op.int(elements)), [
-      0x51,
-    ]),
+  /** @param more of its persistent id: the view of files of old */
+  storage: (key: string, elements: number, type = "FloatStorage", ...more: Uint8Array[]) => {
+    const id = [op.text("storage"), op.global("torch", type), op.text(key), op.text("cpu"), op.int(elements), ...more];
+    return join(op.tuple(...id), [0x51]);
+  },
   tensor: (storage: Uint8Array, offset: number, shape: number[], strides: number[]) =>
     op.call(
       op.global("torch._utils", "_rebuild_tensor_v2"),
@@ -102,4 +103,17 @@ export function zipBytes(entries: Record<string, Uint8Array>, options: ZipOption
 export function torchBytes(state: Uint8Array, storages: Record<string, Uint8Array>, options?: ZipOptions): Uint8Array {
   const data = Object.entries(storages).map(([key, bytes]) => [`archive/data/${key}`, bytes]);
   return zipBytes({ "archive/data.pkl": op.pickle(state), ...Object.fromEntries(data) }, options);
+}
+
+/** The same as torch.save wrote it before PyTorch 1.6, storages of 4-byte elements. */
+export function legacyBytes(
+  state: Uint8Array,
+  storages: Record<string, Uint8Array>,
+  { version = 1001, littleEndian = true, keys = Object.keys(storages) } = {},
+): Uint8Array {
+  const magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+  const machine = op.dict(op.text("little_endian"), Uint8Array.of(littleEndian ? 0x88 : 0x89));
+  const list = join([0x5d, 0x28], ...keys.map(op.text), [0x65]);
+  const data = Object.values(storages).flatMap((bytes) => [[...u32(bytes.length / 4), 0, 0, 0, 0], bytes]);
+  return join(magic, ...[op.int(version), machine, state, list].map(op.pickle), ...data);
 }

@@ -10,7 +10,7 @@ import { openTorchFile } from "../../model/torch_file.ts";
 import { openWeights } from "../../model/weights.ts";
 import { root } from "../imports.ts";
 import { inFolder } from "./hand_made.ts";
-import { join as bytesOf, op, torchBytes, zipBytes, type ZipOptions } from "./torch_bytes.ts";
+import { join as bytesOf, legacyBytes, op, torchBytes, zipBytes } from "./torch_bytes.ts";
 
 const goldens = join(root, "tests/goldens/torch_file");
 const golden = (name: string) => new Uint8Array(readFileSync(join(goldens, name)));
@@ -19,7 +19,12 @@ const values = new Float32Array([1, -2, 3.5, 4, 5, 6]);
 const storage = { "0": new Uint8Array(values.buffer) };
 const six = op.storage("0", 6);
 const one = (tensor: Uint8Array) => op.dict(op.text("w"), tensor);
+/** A storage that is a part of another, as files of before PyTorch 1.6 may say. */
+const view = (first: number, elements: number) =>
+  op.storage("0", 6, "FloatStorage", op.tuple(op.text("view"), op.int(first), op.int(elements)));
 const plain = one(op.tensor(six, 0, [2, 3], [3, 1]));
+
+const long = op.dict(op.text("w"), op.tensor(six, 0, [2, 3], [3, 1]), op.text("notes"), op.text("n".repeat(600_000)));
 
 async function readBytes(bytes: Uint8Array): Promise<Float32Array> {
   return await inFolder({ "x.bin": bytes }, async (folder) => {
@@ -33,13 +38,18 @@ async function readBytes(bytes: Uint8Array): Promise<Float32Array> {
 }
 
 for (
-  const [why, entries] of [["one file", ["pytorch_model.bin"]], ["shards", ["pytorch_model.bin.index.json"]]] as const
+  const [why, entries, source] of [
+    ["one file", ["pytorch_model.bin"], "pytorch_model.bin"],
+    ["shards", ["pytorch_model.bin.index.json"], "pytorch_model.bin.index.json"],
+    ["the form of before PyTorch 1.6", ["pytorch_model.bin"], "legacy.bin"],
+  ] as const
 ) {
   Deno.test(`openWeights() reads what torch.save wrote as PyTorch does: ${why}`, async () => {
     const shards = [1, 2].map((n) => `pytorch_model-0000${n}-of-00002.bin`);
     const names = why === "shards" ? [...entries, ...shards] : entries;
     const expected = await openSafetensors(join(goldens, "expected.safetensors"));
-    await inFolder(Object.fromEntries(names.map((name) => [name, golden(name)])), async (folder) => {
+    const files = names.map((name) => [name, golden(name === entries[0] ? source : name)]);
+    await inFolder(Object.fromEntries(files), async (folder) => {
       const weights = await openWeights(folder);
       assert.equal(weights.path, join(folder, entries[0]));
       assert(expected.tensors.size >= 13);
@@ -81,6 +91,11 @@ Deno.test("openTorchFile() reads hand-made files: plain, zip64, with a comment, 
     ["comment", torchBytes(plain, storage, { comment: "PK\u0005\u0006 is no end" }), [1, -2, 3.5, 4, 5, 6]],
     ["offset", torchBytes(one(op.tensor(six, 2, [2, 2], [2, 1])), storage), [3.5, 4, 5, 6]],
     ["transposed", torchBytes(one(op.tensor(six, 0, [3, 2], [1, 3])), storage), [1, 4, -2, 5, 3.5, 6]],
+    ["legacy", legacyBytes(plain, storage), [1, -2, 3.5, 4, 5, 6]],
+    ["legacy, offset", legacyBytes(one(op.tensor(six, 2, [2, 2], [2, 1])), storage), [3.5, 4, 5, 6]],
+    ["legacy, transposed", legacyBytes(one(op.tensor(six, 0, [3, 2], [1, 3])), storage), [1, 4, -2, 5, 3.5, 6]],
+    ["legacy, a view of a storage", legacyBytes(one(op.tensor(view(1, 4), 1, [3], [1])), storage), [3.5, 4, 5]],
+    ["legacy, a pickle of several reads", legacyBytes(long, storage), [1, -2, 3.5, 4, 5, 6]],
   ];
   for (const [why, bytes, expected] of cases) assert.deepEqual([...await readBytes(bytes)], expected, why);
 });
@@ -196,12 +211,59 @@ const refusals: [string, Uint8Array, RegExp][] = [
     /strides \[4, 1\] of shape \[4, 2\] leave gaps or overlap: save it with \.contiguous\(\)/,
   ],
   ["a whole module", golden("module.bin"), /names "torch\.nn\.modules\.linear\.Linear", which is not allowed/],
+  ...[system, bytesOf(op.text("builtins"), op.text("eval"), [0x93])].map((evil, i): [string, Uint8Array, RegExp] => [
+    `legacy: call ${i} of what is no tensor`,
+    legacyBytes(one(evil), storage),
+    /names "(os\.system|builtins\.eval)", which is not allowed, at byte \d+ of its pickle/,
+  ]),
   [
-    "the form of before PyTorch 1.6",
-    golden("legacy.bin"),
-    /form of before PyTorch 1\.6: load it in PyTorch and save it again/,
+    "legacy: a storage cut off",
+    legacyBytes(plain, storage).slice(0, -1),
+    /its storage "0" of 24 bytes ends behind the file, which is cut off/,
   ],
-  ["an empty file", new Uint8Array(0), /no zip file of torch\.save/],
+  ["legacy: a pickle cut off", legacyBytes(plain, storage).slice(0, 90), /the pickle ends early at byte \d+/],
+  [
+    "legacy: a storage of another size",
+    legacyBytes(one(op.tensor(op.storage("0", 5), 0, [5], [1])), storage),
+    /its storage "0" has 6 elements, the pickle says 5/,
+  ],
+  [
+    "legacy: a storage that is not there",
+    legacyBytes(one(op.tensor(op.storage("1", 6), 0, [6], [1])), {}),
+    /tensor "w": its storage "1" is missing/,
+  ],
+  [
+    "legacy: a storage of nobody",
+    legacyBytes(plain, storage, { keys: ["0", "1"] }),
+    /lists a storage "1" that no tensor has/,
+  ],
+  [
+    "legacy: one storage of two sizes",
+    legacyBytes(op.dict(op.text("v"), op.tensor(op.storage("0", 5), 0, [5], [1]), op.text("w"), six), storage),
+    /gives storage "0" two sizes/,
+  ],
+  [
+    "legacy: an offset behind the storage",
+    legacyBytes(one(op.tensor(six, 1, [6], [1])), storage),
+    /6 elements from 1 end behind its storage of 6/,
+  ],
+  [
+    "legacy: a view beyond its storage",
+    legacyBytes(one(op.tensor(view(3, 4), 0, [4], [1])), storage),
+    /a view that is no part of its storage of 6/,
+  ],
+  [
+    "legacy: an offset behind the view",
+    legacyBytes(one(op.tensor(view(1, 4), 0, [5], [1])), storage),
+    /5 elements from 0 end behind its storage of 4/,
+  ],
+  ["legacy: another version", legacyBytes(plain, storage, { version: 1002 }), /protocol version is 1002, must be 1001/],
+  [
+    "legacy: the other byte order",
+    legacyBytes(plain, storage, { littleEndian: false }),
+    /its byte order is not little/,
+  ],
+  ["an empty file", new Uint8Array(0), /no file of torch\.save/],
   [
     "a file without an end",
     torchBytes(plain, storage).slice(0, -1),
@@ -221,8 +283,11 @@ for (const [what, bytes, message] of refusals) {
 }
 
 Deno.test("openTorchFile() refuses or reads any damaged file, but never breaks", async () => {
-  const forms: ZipOptions[] = [{}, { zip64: true }];
-  const whole = forms.map((form) => torchBytes(plain, storage, form));
+  const whole = [
+    torchBytes(plain, storage),
+    torchBytes(plain, storage, { zip64: true }),
+    legacyBytes(one(op.tensor(view(1, 4), 1, [3], [1])), storage),
+  ];
   await inFolder({}, (folder) =>
     fc.assert(
       fc.asyncProperty(
@@ -244,6 +309,6 @@ Deno.test("openTorchFile() refuses or reads any damaged file, but never breaks",
           }
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 900 },
     ));
 });

@@ -39,7 +39,7 @@ def main():
     state["mask"] = torch.tensor([True, False])
     state["version"] = 3
     torch.save(state, os.path.join(folder, "pytorch_model.bin"))
-    torch.save({"a": torch.ones(2)}, os.path.join(folder, "legacy.bin"), _use_new_zipfile_serialization=False)
+    torch.save(state, os.path.join(folder, "legacy.bin"), _use_new_zipfile_serialization=False)
     torch.save({"a": torch.zeros(4, 4)[:, 1:3]}, os.path.join(folder, "gaps.bin"))
     torch.save({"a": torch.nn.Linear(1, 1)}, os.path.join(folder, "module.bin"))
     names = list(expected)
