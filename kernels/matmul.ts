@@ -10,6 +10,7 @@ import { addPartialSums } from "./column_sum.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
 import { dequantised, quantisedConstants, QuantisedTensor } from "./quantised.ts";
+import { partsOfWeight, type WeightPart } from "./weight_parts.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
@@ -26,6 +27,8 @@ export interface MatmulOptions {
   gelu?: { form: GeluForm; pre: Tensor };
   /** Added to the product, before bias and GELU; for NT and NN. */
   low?: LowRankTerm;
+  /** Where the product of a part of a split weight begins, in columns: in `a`, and in `out`, whose rows are `outRow` wide. */
+  at?: { a: number; out: number; outRow: number };
 }
 
 /**
@@ -41,12 +44,18 @@ export function matmul(
   a: Tensor,
   b: Tensor,
   { tensor: out, accumulate }: GradientTarget,
-  { bias, gelu, low }: MatmulOptions = {},
+  { bias, gelu, low, at }: MatmulOptions = {},
 ): void {
+  const parts = partsOfWeight(tape, form === "TN" ? out : b);
+  if (parts.length > 1) {
+    matmulOfParts(tape, form, [a, b], parts, { tensor: out, accumulate }, { bias, gelu, low });
+    return;
+  }
   const [aRows, aColumns] = shape2(a), [bRows, bColumns] = shape2(b);
-  const [M, K] = form === "TN" ? [aColumns, aRows] : [aRows, aColumns];
   const [N, bSum] = form === "NT" ? [bRows, bColumns] : [bColumns, bRows];
-  if (K !== bSum || out.size !== M * N) {
+  const [M, K] = form === "TN" ? [at ? shape2(out)[0] : aColumns, aRows] : [aRows, at ? bSum : aColumns];
+  const first = at ?? { a: 0, out: 0, outRow: N };
+  if (K !== bSum || (at ? first.a + (form === "TN" ? M : K) > aColumns : out.size !== M * N)) {
     throw new ShapeError(`Cannot multiply ${form} [${a.shape}] by [${b.shape}] into [${out.shape}]`);
   }
   const source = liveSource(a.live);
@@ -62,8 +71,8 @@ export function matmul(
   if (texture && areTextures && N % 4 === 0 && M >= texture.rows) {
     const { rows, columns, group } = texture;
     const operands = { a: tape.texture(a), b: tape.texture(floatsOf(tape, b)), ...(bias && { bias }) };
-    for (const { first, count, part } of columnsOf(N, low?.parts)) {
-      const dropout = part && low?.dropout, ranges = count < N;
+    for (const { first: column, count, part } of columnsOf(N, low?.parts)) {
+      const dropout = part && low?.dropout, ranges = count < N || at !== undefined;
       const epilogue = {
         bias: bias !== undefined,
         gelu: gelu !== undefined,
@@ -81,8 +90,8 @@ export function matmul(
           ...common,
           N: count,
           ...(ranges && {
-            ...{ aColumn: 0, bColumn: form === "NN" ? first / 4 : 0, bRow: form === "NT" ? first : 0 },
-            ...{ outColumn: first / 4, outWidth: N / 4 },
+            ...{ aColumn: first.a / 4, bColumn: form === "NN" ? column / 4 : 0, bRow: form === "NT" ? column : 0 },
+            ...{ outColumn: (first.out + column) / 4, outWidth: first.outRow / 4 },
           }),
           ...(part && { lowSum: part.b.shape[0], lowColumn: part.rank / 4, ...maskFields(dropout) }),
         },
@@ -103,8 +112,11 @@ export function matmul(
     : { b: floatsOf(tape, b) };
   const { rows, columns } = tileSize(workgroup);
   const strides = {
-    aRow: form === "TN" ? 1 : K,
-    aSum: form === "TN" ? M : 1,
+    aRow: form === "TN" ? 1 : aColumns,
+    aSum: form === "TN" ? aColumns : 1,
+    aFirst: first.a,
+    outFirst: first.out,
+    outRow: first.outRow,
     bSum: form === "NT" ? 1 : N,
     bColumn: form === "NT" ? K : 1,
   };
@@ -140,6 +152,39 @@ export function matmul(
     flops,
   });
   if (low) addLowRank(tape, low, out);
+}
+
+/**
+ * Records a product with a weight that one binding does not hold, part by part. A part of its rows gives some columns of the
+ * result (NT), a share of every sum (NN), or is a part of its gradient (TN).
+ */
+function matmulOfParts(
+  tape: Tape,
+  form: MatmulForm,
+  [a, b]: readonly [Tensor, Tensor],
+  parts: readonly WeightPart[],
+  { tensor: out, accumulate }: GradientTarget,
+  { bias, gelu, low }: Pick<MatmulOptions, "bias" | "gelu" | "low">,
+): void {
+  const [aRows] = shape2(a), N = form === "NT" ? shape2(b)[0] : shape2(b)[1];
+  if (form !== "TN" && out.size !== aRows * N) {
+    throw new ShapeError(`Cannot multiply ${form} [${a.shape}] by [${b.shape}] into [${out.shape}]`);
+  }
+  // Where adapters follow, GELU waits for them.
+  const waits = low && gelu, target = waits ? gelu.pre : out;
+  parts.forEach(({ firstRow, rows }, i) => {
+    const options = {
+      NT: { bias, ...(!waits && { gelu }), at: { a: 0, out: firstRow, outRow: N } },
+      NN: { at: { a: firstRow, out: 0, outRow: N } },
+      TN: { at: { a: firstRow, out: 0, outRow: N } },
+    }[form];
+    const into = {
+      tensor: form === "TN" ? rows : target,
+      accumulate: form === "NN" && i > 0 ? 1 as const : accumulate,
+    };
+    matmul(tape, form, a, form === "TN" ? b : rows, into, options);
+  });
+  if (low) addLowRank(tape, low, out, waits && { form: geluForms[gelu.form], pre: gelu.pre });
 }
 
 /** The operand, a quantised one as floats, for kernels that read nothing else. */

@@ -2,6 +2,7 @@
 //
 //   out[m, n] = epilogue(sum_k A(m, k) * B(k, n)),  A(m, k) = a[m * aRow + k * aSum],  B(k, n) = b[k * bSum + n * bColumn]
 //   epilogue: + bias[n], then pre = sum and GELU, then + out where `accumulate` is set
+//   aFirst, outFirst, outRow: operands and result may be columns of wider matrices; bias is then as wide as out
 //   split: group z sums k from z * chunk to (z + 1) * chunk and stores its part in out[z]; column_sum.wgsl adds the parts in order
 //
 // Shapes    a [M, K] or [K, M]   b [K, N] or [N, K]   out pre [M, N], split: out [S, M, N]   bias [N]
@@ -109,6 +110,7 @@ function generate(tile: WorkgroupTile, epilogue: TileEpilogue): string {
 struct Size {
   M: u32, N: u32, K: u32,
   aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
+  aFirst: u32, outFirst: u32, outRow: u32,
   rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32,${epilogue.split ? " chunk: u32," : ""}
 }
 alias A = f32;
@@ -128,15 +130,15 @@ var<workgroup> aTile: array<vec4f, ${sums * size.rows / 4}>;
 var<workgroup> bTile: array<vec4f, ${sums * size.columns / 4}>;
 
 fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
-  if (m < M && k < K) { return f32(a[m * size.aRow + k * size.aSum]); }
+  if (m < M && k < K) { return f32(a[size.aFirst + m * size.aRow + k * size.aSum]); }
   return 0.0;
 }
 
 ${epilogue.quantised ? quantisedLoads : denseLoads}
 fn store(m: u32, n: u32, part: u32, sums: vec4f) {
   for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
-    let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.N + n + i;
-    var v = sums[i]${epilogue.bias ? " + bias[n + i]" : ""};
+    let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.outRow + size.outFirst + n + i;
+    var v = sums[i]${epilogue.bias ? " + bias[size.outFirst + n + i]" : ""};
     ${epilogue.gelu ? "pre[at] = Pre(v);\n    v = gelu(size.gelu, vec4f(v)).x;" : ""}
     ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += f32(out[at]); }"}
     out[at] = Out(v);

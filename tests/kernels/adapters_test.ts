@@ -23,6 +23,8 @@ interface Row {
   gelu?: GeluForm;
   /** @default {true} */
   biased?: boolean;
+  /** Rows of the weight that are bound at once. */
+  bound?: number;
 }
 
 const fused: [number, number][] = [[0, 128], [128, 64], [192, 64]];
@@ -65,12 +67,25 @@ const cases: Row[] = [
   { why: "exact GELU behind", T: 33, inputs: 64, outputs: 128, r: 8, gelu: "erf", rate: 0.1 },
   { why: "tanh GELU behind, odd sizes", T: 5, inputs: 36, outputs: 52, r: 2, gelu: "tanh" },
   { why: "gradients summed in chunks of 512 tokens", T: 1100, inputs: 16, outputs: 8, r: 4, rate: 0.1, tokens: 1027 },
+  {
+    why: "the weight bound in parts across the adapted ones",
+    T: 32,
+    inputs: 128,
+    outputs: 256,
+    parts: fused,
+    r: 4,
+    bound: 96,
+  },
+  { why: "exact GELU behind a weight bound in parts", T: 33, inputs: 64, outputs: 192, r: 8, gelu: "erf", bound: 128 },
 ];
 
 const activations = { erf: [geluExact, geluExactDerivative], tanh: [geluTanh, geluTanhDerivative] } as const;
 const scale = 1.75, site = 5;
 
-for (const { why, T, inputs, outputs, parts = [[0, outputs]], r, rate = 0, tokens = T, gelu, biased = true } of cases) {
+for (
+  const { why, T, inputs, outputs, parts = [[0, outputs]], r, rate = 0, tokens = T, gelu, biased = true, bound }
+    of cases
+) {
   for (const isCpu of [true, false]) {
     const [activation, derivative] = gelu ? activations[gelu] : [];
     const sizes = `T ${tokens} of ${T}, ${inputs} -> ${outputs}, r ${r}, ${isCpu ? "textures" : "tiles"}`;
@@ -106,6 +121,7 @@ for (const { why, T, inputs, outputs, parts = [[0, outputs]], r, rate = 0, token
         forward: (values) => adaptedForward(whole(values), reference(values), activation),
         backward: (values, dy) => adaptedBackward(whole(values), reference(values), dy, derivative),
         schedules: defaultSchedules(isCpu),
+        ...(bound && { bindingBytes: bound * inputs * 4 }),
       }));
   }
 }

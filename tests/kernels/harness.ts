@@ -44,6 +44,8 @@ export interface Case {
   /** Relative to the largest expected value. @default {1e-5} */
   rtol?: number;
   schedules?: Schedules;
+  /** The most that one binding holds, in place of the adapter's limit. */
+  bindingBytes?: number;
   /** "f16": activations of tokens and their gradients are stored so; the reference gets the rounded inputs. @default {"f32"} */
   precision?: Precision;
 }
@@ -107,7 +109,10 @@ function guarded(gpu: Gpu, shape: readonly number[], live?: Live): { tensor: Ten
 export async function checkCase(name: string, at: Case): Promise<void> {
   const { gpu, pipelines } = await testGpu();
   const step = stepValues(at.step);
-  const recorder = new Recorder(gpu);
+  const { maxTextureDimension2D, maxComputeWorkgroupsPerDimension, maxBufferSize } = gpu.limits;
+  const kept = { maxTextureDimension2D, maxComputeWorkgroupsPerDimension, maxBufferSize };
+  const limits = { ...kept, maxStorageBufferBindingSize: at.bindingBytes! } as GPUSupportedLimits;
+  const recorder = new Recorder(at.bindingBytes ? { ...gpu, limits } : gpu);
   const inputs: Record<string, Tensor> = {};
   const parameterGradients = new Map<Tensor, Tensor>();
   const guards: { name: string; whole: Tensor; size: number }[] = [];

@@ -22,6 +22,8 @@ interface Row {
   std?: number;
   /** @default {true} */
   biased?: boolean;
+  /** Rows of the weight that are bound at once. */
+  bound?: number;
 }
 
 const cases: Row[] = [
@@ -37,6 +39,16 @@ const cases: Row[] = [
   { why: "exact GELU, odd sizes", T: 5, inputs: 36, outputs: 52, gelu: "erf" },
   { why: "tanh GELU", T: 33, inputs: 64, outputs: 128, gelu: "tanh", std: 2 },
   { why: "far tails of GELU, where a naive tanh overflows", T: 16, inputs: 64, outputs: 64, gelu: "tanh", std: 40 },
+  {
+    why: "the weight bound in three parts, the last one short",
+    T: 40,
+    inputs: 192,
+    outputs: 168,
+    tokens: 37,
+    bound: 64,
+  },
+  { why: "the weight bound in parts, no bias, odd sizes", T: 5, inputs: 260, outputs: 131, bound: 64, biased: false },
+  { why: "the weight bound in parts, exact GELU", T: 33, inputs: 192, outputs: 192, gelu: "erf", bound: 128 },
 ];
 
 const activations = {
@@ -44,7 +56,7 @@ const activations = {
   tanh: [geluTanh, geluTanhDerivative],
 } as const;
 
-for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1, biased = true } of cases) {
+for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1, biased = true, bound } of cases) {
   for (const isCpu of [true, false]) {
     const [activation, derivative] = gelu ? activations[gelu] : [];
     const sizes = `T ${tokens} of ${T}, ${inputs} -> ${outputs}, ${isCpu ? "textures" : "tiles"}`;
@@ -65,6 +77,7 @@ for (const { why, T, inputs, outputs, tokens = T, gelu, std = 1, biased = true }
         forward: (values) => linearForward({ bias: new Float64Array(outputs), ...values }, activation),
         backward: (values, dy) => linearBackward({ bias: new Float64Array(outputs), ...values }, dy, derivative),
         schedules: defaultSchedules(isCpu),
+        ...(bound && { bindingBytes: bound * inputs * 4 + 4 }),
       }));
   }
 }

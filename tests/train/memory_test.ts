@@ -69,6 +69,24 @@ for (const [name, changes] of cases) {
   });
 }
 
+Deno.test("estimateMemory() is what the engine allocates where dense weights are bound in parts", async () => {
+  const golden = await loadGolden("bert_tiles"), counter = counting((await testGpu()).gpu);
+  const { maxBufferSize, maxTextureDimension2D, maxComputeWorkgroupsPerDimension } = counter.gpu.limits;
+  const others = { maxBufferSize, maxTextureDimension2D, maxComputeWorkgroupsPerDimension };
+  // Below the weights of queries, keys and values, [192, 64], and above all activations.
+  const gpu = { ...counter.gpu, limits: { ...others, maxStorageBufferBindingSize: 28 * 1024 } as GPUSupportedLimits };
+  const capacity = { tokens: 32, segments: 4, battles: 2 };
+  const options = { ...await goldenEngineOptions(gpu, golden, golden.folder), capacity };
+  const engine = await openGoldenEngine(gpu, golden, golden.folder, { capacity });
+  try {
+    await engine.record();
+    assert.deepEqual(estimateMemory(gpu, options), engine.memory);
+    assert.equal(totalBytes(engine.memory), counter.bytes());
+  } finally {
+    engine.dispose();
+  }
+});
+
 Deno.test("programs share their memory: predictions between micro-batches change no byte of a step, nor the steps them", async () => {
   const golden = await loadGolden("bert_wide_heads"), { gpu } = await testGpu();
   const all = golden.battles.map((_, i) => i), half = [all.slice(0, 2), all.slice(2)];

@@ -1,0 +1,38 @@
+// A dense weight that one binding of the adapter does not hold, as parts of its rows, each a tensor over the same buffer.
+import { ShapeError } from "../errors.ts";
+import { elementBytes, shape2, Tensor } from "../gpu/tensor.ts";
+import { QuantisedTensor } from "./quantised.ts";
+import { type Tape } from "./tape.ts";
+
+/** Rows of a weight from `firstRow` on. */
+export interface WeightPart {
+  firstRow: number;
+  rows: Tensor;
+}
+
+/** Parts begin at multiples of so many rows: of 4n f16, 256 bytes, at which bindings begin; and of texels. */
+const ALIGN_ROWS = 32;
+
+/** The weight, in as few parts as may be bound. @throws {ShapeError} if one binding does not hold 32 rows */
+export function partsOfWeight({ recorder }: Tape, weight: Tensor): WeightPart[] {
+  const { maxStorageBufferBindingSize: limit } = recorder.gpu.limits, whole = [{ firstRow: 0, rows: weight }];
+  // Codes are read as they are; rows of a fused matrix become floats in scratch memory, which is bound.
+  const bytes = weight instanceof QuantisedTensor ? (weight.isWhole ? 0 : weight.size * 4) : weight.bytes;
+  if (bytes <= limit || weight.planned) return whole;
+  const [N, K] = shape2(weight), most = Math.floor(limit / (bytes / N) / ALIGN_ROWS) * ALIGN_ROWS;
+  if (most === 0) throw new ShapeError(`Cannot bind ${ALIGN_ROWS} rows of ${weight.label} [${weight.shape}] at once`);
+  return Array.from({ length: Math.ceil(N / most) }, (_, i) => {
+    const firstRow = i * most, shape = [Math.min(most, N - firstRow), K];
+    return { firstRow, rows: rowsOf(weight, firstRow, shape) };
+  });
+}
+
+function rowsOf(weight: Tensor, firstRow: number, shape: readonly number[]): Tensor {
+  const label = `${weight.label} from row ${firstRow}`;
+  if (weight instanceof QuantisedTensor) {
+    return new QuantisedTensor(shape, weight.storage, weight.firstRow + firstRow, label);
+  }
+  const { dtype, region } = weight, rowBytes = shape[1] * elementBytes(dtype);
+  const place = { buffer: region!.buffer, offset: region!.offset + firstRow * rowBytes, size: shape[0] * rowBytes };
+  return new Tensor(shape, { label, dtype }, place);
+}
