@@ -17,7 +17,7 @@ const SPAN = { position_buckets: 256, max_relative_positions: POSITIONS, relativ
 /** Tokens of every sequence of a batch. */
 const LENGTHS = [128, 256, 512];
 
-export const debertaKernels = ["deberta_attention.forward", "deberta_attention.backward"];
+export const debertaKernels = ["deberta_attention.forward", "deberta_attention.backward", "deberta_attention.both"];
 
 export interface DebertaOptions extends OperationOptions {
   tokens: number;
@@ -29,18 +29,31 @@ export async function measureDeberta(bench: Bench, options: DebertaOptions): Pro
   const { tokens, wanted } = options;
   const cases = LENGTHS.flatMap((length) => [plain, relative].map((make) => make(tokens, length)));
   const rows = await measureOperations(bench, section, cases, options);
-  const plainRow = ({ kernel, size }: Row) =>
-    rows.find((row) => row.kernel === kernel.replace("deberta_", "plain_") && row.size.length === size.length)!;
-  return rows
+  const both = LENGTHS.flatMap((length) =>
+    ["plain_attention", "deberta_attention"].map((kernel) => sumOf(rows.filter(isPartOf(kernel, length)), kernel))
+  );
+  const all = [...rows, ...both];
+  const plainRow = ({ kernel, size }: Row) => all.find(isPartOf(kernel.replace("deberta_", "plain_"), size.length))!;
+  return all
     .filter(({ kernel }) => wanted(kernel.replace("plain_", "deberta_")))
-    .map((row) =>
-      row.kernel.startsWith("deberta_")
-        ? {
-          ...row,
-          note: `${(plainRow(row).GFLOPs! / row.GFLOPs!).toFixed(2)} times plain attention's time an operation`,
-        }
-        : row
-    );
+    .map((row) => {
+      if (!row.kernel.startsWith("deberta_")) return row;
+      const ofPlain = plainRow(row).GFLOPs! / row.GFLOPs!;
+      return { ...row, ofPlain, note: `${ofPlain.toFixed(2)} times plain attention's time an operation` };
+    });
+}
+
+/** Rows of an operation at one length: of all its parts, or of the one that the name ends with. */
+function isPartOf(kernel: string, length: string | number): (row: Row) => boolean {
+  return (row) => row.size.length === length && (row.kernel === kernel || row.kernel.startsWith(`${kernel}.`));
+}
+
+/** Forward and backward together. */
+function sumOf(parts: readonly Row[], kernel: string): Row {
+  const sum = (value: (row: Row) => number) => parts.reduce((total, row) => total + value(row), 0);
+  const ms = sum((row) => row.ms), { size, n } = parts[0];
+  const GFLOPs = sum((row) => row.GFLOPs! * row.ms) / ms;
+  return { section, kernel: `${kernel}.both`, size, ms, spread: sum((row) => row.spread), n, GFLOPs };
 }
 
 /** What both cases have in common: segments of one length, dropout, the sum of squared lengths. */

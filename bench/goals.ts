@@ -70,6 +70,13 @@ const likeArithmetic = (length: string, most: number): Goal => ({
   reached: ({ ofArithmetic }) => ofArithmetic! <= most,
 });
 
+const debertaAttention: Goal = {
+  kernel: "deberta_attention.both",
+  figure: ({ ofPlain }) => `${figure(ofPlain!)} times plain attention's time an operation, forward and backward`,
+  wanted: "at most 1.3",
+  reached: ({ ofPlain }) => ofPlain! <= 1.3,
+};
+
 const goals: Goal[] = [
   ...["matmul.NT", "matmul.NN", "matmul.TN"].map(fmaShare),
   ...["layer_norm.forward", "layer_norm.backward", "add.forward", "add.backward"].map(copyShare),
@@ -80,6 +87,7 @@ const goals: Goal[] = [
   ...["1024", "2048", "4096"].map((length) => likeArithmetic(length, 1.15)),
   likeArithmetic("mixed", 1.1),
   loraShare,
+  debertaAttention,
   ...["against.products", "against.block"].flatMap((kernel) => [
     faster(kernel, "TensorFlow.js", 10),
     faster(kernel, "jax-js", 8),

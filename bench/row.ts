@@ -25,6 +25,8 @@ export interface Row extends Timing {
   ofArithmetic?: number;
   /** Share of the step that trains everything. */
   ofFull?: number;
+  /** How many times plain attention's time each operation takes. */
+  ofPlain?: number;
   /** How long it takes in place of this project's 1. */
   timesOurs?: number;
   /** GPU memory. */

@@ -90,8 +90,8 @@ fn main(
 const ownBlock = `
   let block = blocks[index / ${PARTS}u];
   let first = block.x + index % ${PARTS}u * ${ROWS}u;
-  let whole = band_of(block);
   if (first >= block.y) { return; }
+  let whole = band_of(vec4u(first, min(first + ${ROWS}u, block.y), block.zw));
   // Rows past the block's last one repeat it and store nothing.
   ${times(ROWS, (r) => `let row${r} = min(first + ${r}u, block.y - 1u);`)}
 `;
