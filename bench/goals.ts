@@ -79,7 +79,8 @@ const debertaAttention: Goal = {
 
 const goals: Goal[] = [
   ...["matmul.NT", "matmul.NN", "matmul.TN"].map(fmaShare),
-  ...["layer_norm.forward", "layer_norm.backward", "add.forward", "add.backward"].map(copyShare),
+  ...["layer_norm", "rms_norm", "add", "gelu", "gated", "rope", "embedding"]
+    .flatMap((kernel) => [`${kernel}.forward`, `${kernel}.backward`]).map(copyShare),
   matmulShare(128),
   matmulShare(256),
   startSeconds("warm", 12),

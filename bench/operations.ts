@@ -14,7 +14,7 @@ import { type Bench, type Recorded, stepValues, withRecorded } from "./runs.ts";
 export interface OperationInput {
   shape: readonly number[];
   /** Random where absent. */
-  data?: Uint32Array<ArrayBuffer>;
+  data?: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   live?: Live;
   /** Whether a gradient flows to it, and whose: an activation's is overwritten, a parameter's added to. */
   grad?: "activation" | "parameter";
@@ -83,7 +83,7 @@ export function recordOperation(
     return tensor;
   };
   for (const [label, { shape, data, live, grad }] of Object.entries(at.inputs)) {
-    const dtype = data ? "u32" as const : "f32" as const;
+    const dtype = data instanceof Uint32Array ? "u32" as const : "f32" as const;
     if (grad === "activation") {
       inputs[label] = recorder.keep(recorder.tensor(shape, { label, live, requiresGrad: true }));
       planned.push(inputs[label]);

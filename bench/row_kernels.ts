@@ -1,4 +1,5 @@
-// The cases of MiniLM's kernels beside matmul: layer norm, residual, embedding, attention, and the optimizer.
+// The kernels beside matmul at MiniLM's width: norms, residual, activations, rotary positions, embedding, attention, and the
+// optimizer.
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { upload } from "../gpu/transfer.ts";
 import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
@@ -6,7 +7,11 @@ import { add } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
 import { attentionBlocks } from "../kernels/attention_blocks.ts";
 import { embed, groupByRow } from "../kernels/embedding.ts";
+import { gated } from "../kernels/gated.ts";
+import { gelu } from "../kernels/gelu.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
+import { rmsNorm } from "../kernels/rms_norm.ts";
+import { rope, turnTable } from "../kernels/rope.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Random } from "../data/random.ts";
 import { interleaveWithCeilings } from "./ceilings.ts";
@@ -29,13 +34,17 @@ const OPTIMIZED = 1 << 23;
 /** The cases by kernel, for T tokens. */
 const cases: ((T: number) => OperationCase)[] = [
   layerNormCase,
+  rmsNormCase,
   addCase,
+  geluCase,
+  gatedCase,
+  ropeCase,
   embeddingCase,
   attentionCase(128),
   attentionCase(256),
 ];
 
-export const rowKernels = ["layer_norm", "add", "embedding", "attention"]
+export const rowKernels = ["layer_norm", "rms_norm", "add", "gelu", "gated", "rope", "embedding", "attention"]
   .flatMap((kernel) => [`${kernel}.forward`, `${kernel}.backward`])
   .concat("adamw");
 
@@ -65,6 +74,63 @@ function layerNormCase(T: number): OperationCase {
     record: (tape, { x, gain, bias }) => layerNorm(tape, x, { gain, bias, eps: 1e-12 }),
     forward: { bytes: 2 * T * W * 4 }, // x, y
     backward: { bytes: 3 * T * W * 4 }, // x, dy, dx
+  };
+}
+
+function rmsNormCase(T: number): OperationCase {
+  return {
+    kernel: "rms_norm",
+    size: { T, W },
+    inputs: { x: { shape: [T, W], live: "tokens", grad: "activation" }, gain: { shape: [W], grad: "parameter" } },
+    step: { tokens: T },
+    record: (tape, { x, gain }) => rmsNorm(tape, x, { gain, eps: 1e-6 }),
+    forward: { bytes: 2 * T * W * 4 }, // x, y
+    backward: { bytes: 3 * T * W * 4 }, // x, dy, dx
+  };
+}
+
+/** GELU where no matmul applies it. */
+function geluCase(T: number): OperationCase {
+  return {
+    kernel: "gelu",
+    size: { T, W },
+    inputs: { x: { shape: [T, W], live: "tokens", grad: "activation" } },
+    step: { tokens: T },
+    record: (tape, { x }) => gelu(tape, x, "erf"),
+    forward: { bytes: 2 * T * W * 4 }, // x, y
+    backward: { bytes: 3 * T * W * 4 }, // x, dy, dx
+  };
+}
+
+/** SwiGLU's activation: two halves of W columns. */
+function gatedCase(T: number): OperationCase {
+  return {
+    kernel: "gated",
+    size: { T, W },
+    inputs: { x: { shape: [T, 2 * W], live: "tokens", grad: "activation" } },
+    step: { tokens: T },
+    record: (tape, { x }) => gated(tape, x, { activation: "silu" }),
+    forward: { bytes: 3 * T * W * 4 }, // gate, up, y
+    backward: { bytes: 5 * T * W * 4 }, // gate, up, dy, dgate, dup
+  };
+}
+
+/** Queries and keys turned in the fused q | k | v. */
+function ropeCase(T: number): OperationCase {
+  const D = W / HEADS, frequencies = Float32Array.from({ length: D / 2 }, (_, i) => 10000 ** (-2 * i / D));
+  const turns = turnTable(frequencies, POSITIONS);
+  return {
+    kernel: "rope",
+    size: { T, W },
+    inputs: {
+      qkv: { shape: [T, 3 * W], live: "tokens", grad: "activation" },
+      positions: { shape: [T], data: Uint32Array.from({ length: T }, (_, t) => t % 128), live: "tokens" },
+      turns: { shape: [POSITIONS, D], data: turns },
+    },
+    step: { tokens: T },
+    record: (tape, { qkv, positions, turns }) => rope(tape, qkv, { heads: 2 * HEADS, positions, turns }),
+    forward: { bytes: 4 * T * W * 4 }, // q and k, read and written
+    backward: { bytes: 4 * T * W * 4 },
   };
 }
 

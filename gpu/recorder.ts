@@ -87,9 +87,10 @@ export class Recorder {
 
   /**
    * Whether `texture` would accept this tensor, or the floats of an f16 or packed one: rows must be a multiple of 256 bytes and fit the
-   * adapter's texture size.
+   * adapter's texture size. A vector is one row.
    */
-  texturable({ dtype, shape: [rows], size }: Tensor): boolean {
+  texturable(tensor: Tensor): boolean {
+    const { dtype, size } = tensor, rows = textureRows(tensor);
     const width = size / rows, { maxTextureDimension2D: limit, maxStorageBufferBindingSize } = this.gpu.limits;
     return dtype !== "u32" && width % 64 === 0 && textureColumns(width / 4) <= limit && rows < limit &&
       size * 4 <= maxStorageBufferBindingSize;
@@ -102,7 +103,7 @@ export class Recorder {
         `Cannot copy ${tensor.label} of shape [${tensor.shape}] into a texture: rows must be 64n floats`,
       );
     }
-    const rows = tensor.shape[0];
+    const rows = textureRows(tensor);
     const operand = new TextureOperand(tensor, rows, tensor.size / rows / 4);
     this.#push({ texture: operand });
     return operand;
@@ -275,6 +276,10 @@ export class Recorder {
       for (const [operand, place] of places) operand.texture = shared.texture(this.gpu, kind, place, sides);
     }
   }
+}
+
+function textureRows({ shape }: Tensor): number {
+  return shape.length === 1 ? 1 : shape[0];
 }
 
 /** A tensor in memory of its own, alive until its buffer is destroyed by the caller: parameters, inputs, results. */

@@ -6,7 +6,7 @@ import { rowKernel } from "./row_operands.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const kernels = rowKernel("column_sum", source, { x: [0, "X"] });
+const kernels = rowKernel("column_sum", source, { rows: { x: [0, "X"] } });
 const kernel = kernels.plain;
 
 // 64 rows a chunk: 32 chunks x 6 groups at 2,048 x 384 fill any GPU, and the second pass reads 1/64 of the first.

@@ -8,7 +8,7 @@ import { rowKernel } from "./row_operands.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
-const kernels = rowKernel("gelu", functions + source, { x: [0, "X"], dy: [2, "DY"] });
+const kernels = rowKernel("gelu", functions + source, { rows: { x: [0, "X"], dy: [2, "DY"] } });
 
 /** GELU of each value of `x` [rows, W]. @throws {ShapeError} if W is not a multiple of 4 */
 export function gelu(tape: Tape, x: Tensor, form: GeluForm): Tensor {

@@ -7,7 +7,10 @@ import { rowKernel } from "./row_operands.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const kernels = rowKernel("layer_norm", source, { x: [0, "X"], dy: [5, "DY"] });
+const kernels = rowKernel("layer_norm", source, {
+  rows: { x: [0, "X"], dy: [5, "DY"] },
+  vectors: { gain: 1, bias: 2 },
+});
 
 export interface LayerNormOptions {
   /** [W] */
@@ -32,9 +35,9 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
   // lanes side by side along the row.
   const wide = tape.schedules.rowPerGroup ? "_wide" : "";
   const groups = wide ? live : (step: Readonly<Record<string, number>>) => Math.ceil(live(step) / 8);
-  const { kernel, read } = kernels.take(tape, { x });
+  const { kernel, read } = kernels.take(tape, { x, gain, bias });
   tape.run(kernel, `forward${wide}`, {
-    read: { ...read, gain, bias },
+    read,
     write: { y, stats },
     size: { ...size, accumulate: 0 },
     groups,
@@ -43,10 +46,10 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
   tape.onBackward(y, (dy) => {
     const dx = tape.grad(x), dGain = tape.grad(gain), dBias = tape.grad(bias);
     if (!dx && !dGain && !dBias) return;
-    const { kernel, read } = kernels.take(tape, { x, dy });
+    const { kernel, read: { gain: gains, ...read } } = kernels.take(tape, { x, dy, gain });
     if (dx) {
       tape.run(kernel, `backward_x${wide}`, {
-        read: { ...read, gain },
+        read: { ...read, gain: gains },
         write: { stats, dx: dx.tensor },
         size: { ...size, accumulate: dx.accumulate },
         groups,
@@ -54,11 +57,12 @@ export function layerNorm(tape: Tape, x: Tensor, { gain, bias, eps }: LayerNormO
     }
     if (!dGain && !dBias) return;
     const partial = tape.tensor([Math.ceil(rows / columnSumChunk), 2 * W]);
-    tape.run(kernel, "backward_w", {
+    const four = !wide && W % 16 === 0;
+    tape.run(kernel, four ? "backward_w" : "backward_w_wide", {
       read,
       write: { stats, partial },
       size: { ...size, accumulate: 1 },
-      groups: (step) => [Math.ceil(W / 4 / 64), Math.ceil(live(step) / columnSumChunk), 1],
+      groups: (step) => [Math.ceil(four ? W / 16 / 8 : W / 4 / 64), Math.ceil(live(step) / columnSumChunk), 1],
     });
     if (dGain) addPartialSums(tape, { partial, rows, live: x.live, offset: 0 }, dGain.tensor);
     if (dBias) addPartialSums(tape, { partial, rows, live: x.live, offset: W }, dBias.tensor);

@@ -3,10 +3,15 @@ import source from "./rms_norm.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { addColumnSums, addPartialSums, columnSumChunk } from "./column_sum.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { rowKernel } from "./row_operands.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
-const kernel = stepKernel("rms_norm", source);
+const kernels = rowKernel("rms_norm", source, {
+  rows: { x: [0, "X"], dy: [4, "DY"] },
+  vectors: { gain: 1 },
+  columns: "columns",
+});
 
 export interface RmsNormOptions {
   /** [W] */
@@ -66,46 +71,62 @@ function normalise(tape: Tape, x: Tensor, { parts, width: W, eps, offset }: Layo
     return { heads, gain, size: { ...common, heads, first }, rstd: tape.tensor([rows, heads], x.live, "rstd") };
   });
   const copy = (from: Tensor, { tensor, accumulate }: GradientTarget, size: typeof places[number]["size"]) =>
-    tape.run(kernel, "copy", { read: { x: from }, write: { y: tensor }, size: { ...size, accumulate }, groups: live });
-
-  for (const { heads, gain, size, rstd } of places) {
-    if (!gain) {
-      copy(x, { tensor: y, accumulate: 0 }, size);
-      continue;
-    }
-    tape.run(kernel, `forward${wide}`, {
-      read: { x, gain },
-      write: { y, rstd },
-      size: { ...size, accumulate: 0 },
-      groups: (step) => Math.ceil(live(step) * heads / perGroup),
+    tape.run(kernels.plain, "copy", {
+      read: { x: from },
+      write: { y: tensor },
+      size: { ...size, accumulate },
+      groups: live,
     });
-  }
+
+  // Parts share the copy of x, and of dy, where these are textures.
+  tape.sharingTextures(() => {
+    for (const { heads, gain, size, rstd } of places) {
+      if (!gain) {
+        copy(x, { tensor: y, accumulate: 0 }, size);
+        continue;
+      }
+      const { kernel, read } = kernels.take(tape, { x, gain });
+      tape.run(kernel, `forward${wide}`, {
+        read,
+        write: { y, rstd },
+        size: { ...size, accumulate: 0 },
+        groups: (step) => Math.ceil(live(step) * heads / perGroup),
+      });
+    }
+  });
 
   tape.onBackward(y, (dy) => {
     // One target for all parts: each writes columns of its own.
     const dx = tape.grad(x);
-    for (const { heads, gain, size, rstd } of places) {
-      if (dx && !gain) copy(dy, dx, size);
-      if (dx && gain) {
-        tape.run(kernel, `backward_x${wide}`, {
-          read: { x, gain, dy },
-          write: { rstd, dx: dx.tensor },
-          size: { ...size, accumulate: dx.accumulate },
-          groups: (step) => Math.ceil(live(step) * heads / perGroup),
-        });
-      }
-      const dGain = gain && tape.grad(gain)?.tensor;
-      if (!dGain) continue;
-      const partial = tape.tensor([Math.ceil(rows / columnSumChunk), heads * W]);
-      tape.run(kernel, "backward_w", {
-        read: { x, dy },
-        write: { rstd, partial },
-        size: { ...size, accumulate: 1 },
-        groups: (step) => [Math.ceil(heads * W / 4 / 64), Math.ceil(live(step) / columnSumChunk), 1],
-      });
-      addHeadSums(tape, { partial, rows, live: x.live, offset: 0 }, heads, dGain);
-    }
+    tape.sharingTextures(() => places.forEach((place) => backwardOf(dy, dx, place)));
   });
+
+  function backwardOf(dy: Tensor, dx: GradientTarget | undefined, { heads, gain, size, rstd }: typeof places[number]) {
+    if (!gain) {
+      if (dx) copy(dy, dx, size);
+      return;
+    }
+    const { kernel, read: { gain: gains, ...read } } = kernels.take(tape, { x, dy, gain });
+    if (dx) {
+      tape.run(kernel, `backward_x${wide}`, {
+        read: { ...read, gain: gains },
+        write: { rstd, dx: dx.tensor },
+        size: { ...size, accumulate: dx.accumulate },
+        groups: (step) => Math.ceil(live(step) * heads / perGroup),
+      });
+    }
+    const dGain = tape.grad(gain)?.tensor;
+    if (!dGain) return;
+    const partial = tape.tensor([Math.ceil(rows / columnSumChunk), heads * W]);
+    const four = !wide && W % 16 === 0;
+    tape.run(kernel, four ? "backward_w" : "backward_w_wide", {
+      read,
+      write: { rstd, partial },
+      size: { ...size, accumulate: 1 },
+      groups: (step) => [Math.ceil(heads * W / 4 / (four ? 4 * 8 : 64)), Math.ceil(live(step) / columnSumChunk), 1],
+    });
+    addHeadSums(tape, { partial, rows, live: x.live, offset: 0 }, heads, dGain);
+  }
   return y;
 }
 
