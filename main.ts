@@ -1,5 +1,6 @@
 // The command line: picks the subcommand's file under cli/, and turns errors into one line and an exit code:
 // 0 done, 1 failed, 2 wrong usage or bad input. No other logic here.
+import { stdout } from "node:process";
 import { InputError, UsageError } from "./errors.ts";
 
 type Command = { run(args: string[]): Promise<void> };
@@ -47,6 +48,8 @@ function report(error: unknown): number {
 }
 
 if (import.meta.main) {
+  // The command line's parser writes its help by Node's stream, which reports a reader that has gone by an event.
+  stdout.on("error", (error) => Deno.exit("code" in error && error.code === "EPIPE" ? 0 : report(error)));
   try {
     await main(Deno.args);
   } catch (error) {

@@ -2,7 +2,8 @@
 //   deno task test [--all] [words]     words: only files whose path holds one of them; shows what they print
 // Files named *_slow_test.ts run with --all only, which also sets TIEBREAK_ALL_TESTS=1 for the rest. A file uses the GPU
 // if it imports gpu/, or says "Uses the GPU" in its first lines (it starts programs that do); such files run one at a
-// time, the others two at a time beside them. Ends with `N passed, N failed`, counted in test cases.
+// time, the others two at a time beside them. Types are checked once for all files, since a check of each by itself takes
+// some seconds where nothing is cached. Ends with `N passed, N failed`, counted in test cases.
 import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import { closure, filesBelow, root } from "./imports.ts";
@@ -29,7 +30,7 @@ function usesGpu(file: string): boolean {
 async function runFile(file: string, all: boolean): Promise<Result> {
   const started = performance.now();
   const report = await Deno.makeTempFile({ prefix: "tiebreak-", suffix: ".xml" });
-  const args = ["test", "--no-prompt", `--junit-path=${report}`];
+  const args = ["test", "--no-check", "--no-prompt", `--junit-path=${report}`];
   const permissions = ["read", "write", "net", "run", "env", "sys"].map((kind) => `--allow-${kind}`);
   const child = new Deno.Command("deno", {
     args: [...args, ...permissions, file],
@@ -71,6 +72,21 @@ function countCases(xml: string): { passed: number; failed: number; ignored: num
   return { passed: cases.length - failed - ignored, failed, ignored };
 }
 
+/** One program of all files; a type error anywhere is one failure. */
+async function checkTypes(files: readonly string[]): Promise<Result> {
+  const started = performance.now();
+  const { code, stderr } = await new Deno.Command("deno", {
+    args: ["check", "--quiet", ...files],
+    cwd: root,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  const seconds = (performance.now() - started) / 1000, output = new TextDecoder().decode(stderr);
+  return { file: "types", seconds, passed: 0, failed: code === 0 ? 0 : 1, ignored: 0, output };
+}
+
 async function main(args: string[]): Promise<number> {
   const all = args.includes("--all");
   if (args.includes("--help")) {
@@ -101,16 +117,23 @@ async function main(args: string[]): Promise<number> {
         console.log(`${file}: ended with ${result.abortedAfter} after its last test had passed: run again`);
         result = await runFile(file, all);
       }
-      results.push(result);
-      const counts = `${result.passed} passed${result.failed ? `, ${result.failed} FAILED` : ""}`;
-      console.log(`${result.seconds.toFixed(1).padStart(7)} s  ${result.file}  ${counts}`);
-      if (result.failed > 0 || words.length > 0) console.log(result.output);
+      record(result, `${result.passed} passed${result.failed ? `, ${result.failed} FAILED` : ""}`);
+      if (words.length > 0 && result.failed === 0) console.log(result.output);
     }
+  };
+  const record = (result: Result, counts: string) => {
+    results.push(result);
+    console.log(`${result.seconds.toFixed(1).padStart(7)} s  ${result.file}  ${counts}`);
+    if (result.failed > 0) console.log(result.output);
+  };
+  const check = async () => {
+    const result = await checkTypes(files);
+    record(result, result.failed > 0 ? "FAILED" : "checked");
   };
   const gpu = files.filter(usesGpu);
   const plain = files.filter((file) => !gpu.includes(file));
   // While GPU files run, one plain file keeps them company: Mesa's CPU adapter uses every core already.
-  await Promise.all([work(gpu).then(() => work(plain)), work(plain)]);
+  await Promise.all([work(gpu).then(() => work(plain)), check().then(() => work(plain))]);
 
   const sum = (key: "passed" | "failed" | "ignored") => results.reduce((total, result) => total + result[key], 0);
   console.log(`${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s  in all`);
