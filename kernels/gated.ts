@@ -21,15 +21,16 @@ export function gated(tape: Tape, x: Tensor, { activation }: { activation: GateF
     throw new ShapeError(`Cannot gate ${x.label} [${x.shape}]: each half must be a multiple of 4 wide`);
   }
   const y = tape.output([rows, F], x.live, [x], "gated");
-  const size = { rows, F, rowSource: liveSource(x.live), activation: gateForms[activation] };
-  const groups = (step: Readonly<Record<string, number>>) => Math.ceil(liveRows(x.live, rows, step) * F / 4 / 64);
-  tape.run(kernel, "forward", { read: { x }, write: { y }, size: { ...size, accumulate: 0 }, groups });
+  const size = { rows, F, rowSource: liveSource(x.live) };
+  const constants = { LANES: tape.schedules.rowPerGroup ? 64 : 8, ACTIVATION: gateForms[activation] };
+  const groups = (step: Readonly<Record<string, number>>) => liveRows(x.live, rows, step);
+  tape.run(kernel, "forward", { read: { x }, write: { y }, size, constants, groups });
 
   tape.onBackward(y, (dy) => {
     const dx = tape.grad(x);
     if (!dx) return;
-    const { tensor, accumulate } = dx;
-    tape.run(kernel, "backward", { read: { x, dy }, write: { dx: tensor }, size: { ...size, accumulate }, groups });
+    const added = { ...constants, ACCUMULATE: dx.accumulate };
+    tape.run(kernel, "backward", { read: { x, dy }, write: { dx: dx.tensor }, size, constants: added, groups });
   });
   return y;
 }

@@ -3,11 +3,11 @@
 //   backward  dgate = dy * up * act'(gate);  dup = dy * act(gate);  dx = dgate | dup
 //   act       silu: z / (1 + exp(-z));  GELU in the forms of gelu.wgsl
 // Shapes    x dx [rows, 2 F]   y dy [rows, F]
-// Dispatch  ceil(rows * F / 4 / 64) groups of 64, folded over y past 65,535
+// Dispatch  one group of LANES for each row, folded over y past 65,535
 // Limits    F divides by 4; x may not be dx
 // Numerics  f32; the sigmoid by exp of a negative number, which cannot overflow
 // Source    Shazeer 2020 (SwiGLU, GEGLU); LlamaMLP and GemmaMLP of transformers
-struct Size { rows: u32, F: u32, rowSource: u32, accumulate: u32, activation: u32 }
+struct Size { rows: u32, F: u32, rowSource: u32 }
 alias X = vec4f;
 alias Y = vec4f;
 alias DY = vec4f;
@@ -19,6 +19,11 @@ alias DX = vec4f;
 @group(0) @binding(4) var<uniform> size: Size;
 @group(0) @binding(5) var<uniform> step: Step;
 
+// As in gelu_alone.wgsl.
+override LANES: u32;
+override ACTIVATION: u32;
+override ACCUMULATE: u32;
+
 // Next to GELU_ERF and GELU_TANH of gelu.wgsl.
 const SILU = 3u;
 
@@ -28,40 +33,57 @@ fn sigmoid4(z: vec4f) -> vec4f {
 }
 
 fn activate(z: vec4f) -> vec4f {
-  if (size.activation == SILU) { return z * sigmoid4(z); }
-  return gelu(size.activation, z);
+  if (ACTIVATION == SILU) { return z * sigmoid4(z); }
+  return gelu(ACTIVATION, z);
 }
 
 fn derivative(z: vec4f) -> vec4f {
-  if (size.activation == SILU) {
+  if (ACTIVATION == SILU) {
     let s = sigmoid4(z);
     return s * (1.0 + z * (1.0 - s));
   }
-  return gelu_derivative(size.activation, z);
+  return gelu_derivative(ACTIVATION, z);
 }
 
-@compute @workgroup_size(64)
-fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) folded: vec3u) {
-  let i = id.y * folded.x * 64u + id.x;
-  let F4 = size.F / 4u;
-  if (i >= live_rows(size.rowSource, size.rows) * F4) { return; }
-  let gate = i / F4 * 2u * F4 + i % F4;
-  y[i] = Y(activate(vec4f(x[gate])) * vec4f(x[gate + F4]));
+fn row_of(group: vec3u, folded: vec3u) -> u32 {
+  return group.y * folded.x + group.x;
 }
 
-@compute @workgroup_size(64)
-fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) folded: vec3u) {
-  let i = id.y * folded.x * 64u + id.x;
+@compute @workgroup_size(LANES)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let F4 = size.F / 4u;
-  if (i >= live_rows(size.rowSource, size.rows) * F4) { return; }
-  let gate = i / F4 * 2u * F4 + i % F4;
-  let up = gate + F4;
-  var dgate = vec4f(dy[i]) * vec4f(x[up]) * derivative(vec4f(x[gate]));
-  var dup = vec4f(dy[i]) * activate(vec4f(x[gate]));
-  if (size.accumulate != 0u) {
-    dgate += vec4f(dx[gate]);
-    dup += vec4f(dx[up]);
+  for (var i = lane; i < F4; i += LANES) {
+    let gate = 2u * row * F4 + i;
+    y[row * F4 + i] = Y(activate(vec4f(x[gate])) * vec4f(x[gate + F4]));
   }
-  dx[gate] = DX(dgate);
-  dx[up] = DX(dup);
+}
+
+@compute @workgroup_size(LANES)
+fn backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) folded: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = row_of(group, folded);
+  if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  let F4 = size.F / 4u;
+  for (var i = lane; i < F4; i += LANES) {
+    let gate = 2u * row * F4 + i;
+    let z = vec4f(x[gate]);
+    let g = vec4f(dy[row * F4 + i]);
+    var dgate = g * vec4f(x[gate + F4]) * derivative(z);
+    var dup = g * activate(z);
+    if (ACCUMULATE != 0u) {
+      dgate += vec4f(dx[gate]);
+      dup += vec4f(dx[gate + F4]);
+    }
+    dx[gate] = DX(dgate);
+    dx[gate + F4] = DX(dup);
+  }
 }

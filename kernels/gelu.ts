@@ -17,7 +17,7 @@ export function gelu(tape: Tape, x: Tensor, form: GeluForm): Tensor {
     throw new ShapeError(`Cannot take GELU of ${x.label} [${x.shape}]: its width must be a multiple of 4`);
   }
   const y = tape.output(x.shape, x.live, [x], "gelu");
-  tape.run(kernels.plain, "forward", { read: { x }, write: { y }, ...sized(x, form, 0) });
+  tape.run(kernels.plain, "forward", { read: { x }, write: { y }, ...sized(tape, x, form, 0) });
 
   tape.onBackward(y, (dy) => {
     const dx = tape.grad(x);
@@ -34,13 +34,14 @@ export function recordGeluBackward(
   { tensor: dx, accumulate }: GradientTarget,
 ): void {
   const { kernel, read } = kernels.take(tape, { x, dy });
-  tape.run(kernel, "backward", { read, write: { dx }, ...sized(x, form, accumulate) });
+  tape.run(kernel, "backward", { read, write: { dx }, ...sized(tape, x, form, accumulate) });
 }
 
-function sized(x: Tensor, form: GeluForm, accumulate: 0 | 1) {
+function sized(tape: Tape, x: Tensor, form: GeluForm, accumulate: 0 | 1) {
   const [rows, W] = shape2(x);
   return {
-    size: { rows, W, rowSource: liveSource(x.live), form: geluForms[form], accumulate },
-    groups: (step: Readonly<Record<string, number>>) => Math.ceil(liveRows(x.live, rows, step) * W / 4 / 64),
+    size: { rows, W, rowSource: liveSource(x.live) },
+    constants: { LANES: tape.schedules.rowPerGroup ? 64 : 8, FORM: geluForms[form], ACCUMULATE: accumulate },
+    groups: (step: Readonly<Record<string, number>>) => liveRows(x.live, rows, step),
   };
 }
