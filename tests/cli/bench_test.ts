@@ -5,7 +5,7 @@ import { inFolder, task } from "./command_line.ts";
 
 Deno.test("bench measures what a word chooses, prints JSON lines, compares and writes a page", () =>
   inFolder(async (folder) => {
-    const first = await task(["bench", "norm", "--rounds", "1", "--tokens", "512", "--json"], folder);
+    const first = await task(["bench", "layer_norm", "--rounds", "1", "--tokens", "512", "--json"], folder);
     assert.equal(first.code, 0, first.err);
     const rows = first.out.trimEnd().split("\n").map((line) => JSON.parse(line));
     const kernels = rows.map(({ kernel }) => kernel);
