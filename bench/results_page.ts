@@ -10,7 +10,7 @@ export function resultsPage(rows: readonly Row[], facts: RunFacts): string {
   return [
     "# Results",
     "Written by `deno task bench --write docs/results.md`; figures of one machine, never to be compared with another's: " +
-    "the shares are.",
+    "the shares are. Log losses on people's battles stand in docs/preferences.md.",
     list(factLines(facts)),
     ...(goals.length > 0 ? ["## Goals", list(goals)] : []),
     "## How to read it",
