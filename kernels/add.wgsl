@@ -22,10 +22,6 @@ alias Y = vec4f;
 // GPUs. Measured for the same loop in adamw.wgsl: bench/tried.md.
 override LANES: u32;
 
-fn row_of(group: vec3u, folded: vec3u) -> u32 {
-  return group.y * folded.x + group.x;
-}
-
 fn mask(base: u32, w: u32) -> vec4f {
   return dropout4(base, w * 4u, size.dropThreshold, size.dropScale);
 }

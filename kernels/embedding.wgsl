@@ -39,7 +39,7 @@ fn sum1(
   @builtin(num_workgroups) folded: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let t = group.y * folded.x + group.x;
+  let t = row_of(group, folded);
   if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
   let row0 = bound_row(ids0[t]) * W4;
@@ -52,7 +52,7 @@ fn sum2(
   @builtin(num_workgroups) folded: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let t = group.y * folded.x + group.x;
+  let t = row_of(group, folded);
   if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
   let row0 = bound_row(ids0[t]) * W4;
@@ -66,7 +66,7 @@ fn sum3(
   @builtin(num_workgroups) folded: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let t = group.y * folded.x + group.x;
+  let t = row_of(group, folded);
   if (t >= live_rows(size.rowSource, size.T) || !is_bound(ids0[t])) { return; }
   let W4 = size.W / 4u;
   let row0 = bound_row(ids0[t]) * W4;
@@ -83,7 +83,7 @@ fn add_groups(
   @builtin(num_workgroups) folded: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let r = group.y * folded.x + group.x;
+  let r = row_of(group, folded);
   if (r >= unique_rows(size.groups) || !is_bound(rows[r])) { return; }
   let W4 = size.W / 4u;
   let row = bound_row(rows[r]) * W4;

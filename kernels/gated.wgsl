@@ -45,10 +45,6 @@ fn derivative(z: vec4f) -> vec4f {
   return gelu_derivative(ACTIVATION, z);
 }
 
-fn row_of(group: vec3u, folded: vec3u) -> u32 {
-  return group.y * folded.x + group.x;
-}
-
 @compute @workgroup_size(LANES)
 fn forward(
   @builtin(workgroup_id) group: vec3u,

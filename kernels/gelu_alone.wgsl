@@ -20,10 +20,6 @@ override LANES: u32;
 override FORM: u32;
 override ACCUMULATE: u32;
 
-fn row_of(group: vec3u, folded: vec3u) -> u32 {
-  return group.y * folded.x + group.x;
-}
-
 @compute @workgroup_size(LANES)
 fn forward(
   @builtin(workgroup_id) group: vec3u,

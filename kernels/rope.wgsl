@@ -23,7 +23,7 @@ fn rotate(
   @builtin(num_workgroups) folded: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = group.y * folded.x + group.x;
+  let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
   let half4 = size.D / 8u;
   let first = row * (size.columns / 4u);

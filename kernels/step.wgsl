@@ -29,3 +29,8 @@ fn live_rows(source: u32, capacity: u32) -> u32 {
 fn unique_rows(groups: u32) -> u32 {
   return select(step.uniquePositions, step.uniqueWords, groups == 0u);
 }
+
+// The row of a group where rows are folded over y past 65,535 groups.
+fn row_of(group: vec3u, folded: vec3u) -> u32 {
+  return group.y * folded.x + group.x;
+}
