@@ -5,7 +5,7 @@ import { textureTiles, tileText, workgroupTiles } from "../../kernels/measure.ts
 import { lowTile } from "../../kernels/measure_classes.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { shapeClass } from "../../kernels/shape_classes.ts";
-import { checkCase, normal } from "./harness.ts";
+import { checkCase, type Input, normal } from "./harness.ts";
 import { linearBackward, linearForward } from "./reference/linear.ts";
 
 interface Row {
@@ -24,6 +24,19 @@ const cases: Row[] = [
   { why: "parts of a sum without a live row", T: 1024, tokens: 250, inputs: 36, outputs: 44, splitGroups: 64 },
 ];
 
+/** x, weight and bias of a dense layer, all with gradients. */
+function denseInputs(T: number, inputs: number, outputs: number): Record<string, Input> {
+  return {
+    x: { shape: [T, inputs], live: "tokens", data: normal(T * inputs, 1), grad: "activation" },
+    weight: {
+      shape: [outputs, inputs],
+      data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
+      grad: "parameter",
+    },
+    bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
+  };
+}
+
 for (const [i, tile] of workgroupTiles.entries()) {
   // A tile's structure shows in one case; whether and where a sum is split does not depend on it.
   for (const { why, T, tokens, inputs, outputs, splitGroups } of i === 0 ? cases : cases.slice(1, 3)) {
@@ -32,15 +45,7 @@ for (const [i, tile] of workgroupTiles.entries()) {
       const labels: string[] = [];
       await checkCase("linear", {
         why,
-        inputs: {
-          x: { shape: [T, inputs], live: "tokens", data: normal(T * inputs, 1), grad: "activation" },
-          weight: {
-            shape: [outputs, inputs],
-            data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
-            grad: "parameter",
-          },
-          bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
-        },
+        inputs: denseInputs(T, inputs, outputs),
         step: { tokens },
         record: (tape, { x, weight, bias }) => {
           const y = linear(tape, x, { weight, bias });
@@ -78,15 +83,7 @@ for (const texture of [...textureTiles.slice(1), lowTile]) {
     ];
     await checkCase("linear", {
       why: "each product by the tiles of its class",
-      inputs: {
-        x: { shape: [T, inputs], live: "tokens", data: normal(T * inputs, 1), grad: "activation" },
-        weight: {
-          shape: [outputs, inputs],
-          data: normal(outputs * inputs, 2, { std: 1 / Math.sqrt(inputs) }),
-          grad: "parameter",
-        },
-        bias: { shape: [outputs], data: normal(outputs, 3), grad: "parameter" },
-      },
+      inputs: denseInputs(T, inputs, outputs),
       step: { tokens },
       record: (tape, { x, weight, bias }) => {
         const run = tape.run.bind(tape);
