@@ -157,7 +157,8 @@ function embeddingCase(T: number): OperationCase {
   const table = (rows: number) => ({ shape: [rows, W], grad: "parameter" as const });
   const column = (data: Uint32Array<ArrayBuffer>) => ({ shape: [data.length], data, live: "tokens" as const });
   const list = (data: Uint32Array<ArrayBuffer>) => ({ shape: [data.length], data });
-  const touched = words.rows.length + places.rows.length;
+  // All tokens have the first type.
+  const touched = words.rows.length + places.rows.length + 1;
   return {
     kernel: "embedding",
     size: { T, W },
@@ -190,7 +191,7 @@ function embeddingCase(T: number): OperationCase {
         },
         { table: x.type, ids: x.types },
       ]),
-    forward: { bytes: 2 * T * W * 4 }, // word rows, y; the other tables stay in caches
+    forward: { bytes: (touched + T) * W * 4 }, // each touched row once, y
     backward: { bytes: (T + 2 * touched) * W * 4 }, // dy once; touched rows read and written
   };
 }

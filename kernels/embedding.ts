@@ -2,10 +2,13 @@
 import source from "./embedding.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, Tensor } from "../gpu/tensor.ts";
-import { liveRows, liveSource, stepKernel } from "./step.ts";
+import { rowKernel } from "./row_operands.ts";
+import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
-const embedding = stepKernel("embedding", source);
+const kernels = rowKernel("embedding", source, {
+  rows: { table1: [1, "TABLE1"], table2: [2, "TABLE2"], dy: [7, "DY"] },
+});
 
 /** The tokens of a micro-batch grouped by table row; see `groupByRow`. */
 export interface RowGroups {
@@ -34,6 +37,9 @@ export const FEW_ROWS = 8;
 /** Tokens of a chunk: at T = 2,048 a chain of 64 in each chunk, then one of 32 over the chunks. */
 const CHUNK = 64;
 
+/** Table rows of a group on CPU adapters, for the gradient: figures in bench/tried.md. */
+const ROWS = 4;
+
 export interface EmbedOptions {
   /** Factor of the sum: Gemma's root of the width. @default {1} */
   scale?: number;
@@ -61,47 +67,58 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], options: 
   }
   const y = tape.output([T, W], ids.live, sources.map((each) => each.table), "embedding");
   const common = { T, W, rowSource: liveSource(ids.live), firstRow: 0, chunk: CHUNK, groups: 0, scale };
-  const read: Record<string, Tensor> = {};
-  sources.forEach((each, i) => Object.assign(read, { [`table${i}`]: each.table, [`ids${i}`]: each.ids }));
+  const wide = tape.schedules.rowPerGroup, lanes = { LANES: wide ? 64 : 8 }, tokens = wide ? 1 : 8;
+  // The words' table is far larger than what of it is read, and stays a buffer; a table of at most T rows costs less to copy.
+  const rest = Object.fromEntries(sources.slice(1).map((each, i) => [`table${i + 1}`, each.table]));
+  const { kernel, read } = Object.values(rest).every((table) => table.shape[0] <= T)
+    ? kernels.take(tape, rest)
+    : { kernel: kernels.plain, read: rest };
+  const idsOf = Object.fromEntries(sources.map((each, i) => [`ids${i}`, each.ids]));
   for (const { firstRow, rows } of partsOf(table, bindingBytes)) {
-    tape.run(embedding, `sum${sources.length}`, {
-      read: { ...read, table0: rows },
+    tape.run(kernel, `sum${sources.length}`, {
+      read: { ...read, ...idsOf, table0: rows },
       write: { y },
       size: { ...common, firstRow, V: rows.shape[0] },
-      groups: (step) => liveRows(ids.live, T, step),
+      constants: { ...lanes, TOKENS: tokens },
+      groups: (step) => Math.ceil(liveRows(ids.live, T, step) / tokens),
     });
   }
 
-  tape.onBackward(y, (dy) => {
-    for (const { table, ids, groups } of sources) {
-      const target = tape.grad(table);
-      if (!target) continue;
-      const V = table.shape[0], write = { dtable: target.tensor };
-      if (V <= FEW_ROWS) {
-        const chunks = Math.ceil(T / CHUNK), columns = Math.ceil(W / 4 / 64);
-        const partial = tape.tensor([chunks, V, W], undefined, `partial d ${table.label}`);
-        const size = { ...common, V };
-        tape.run(embedding, "partial_few", {
-          read: { ids0: ids, dy },
-          write: { partial },
-          size,
-          groups: (step) => [columns, Math.ceil(liveRows(ids.live, T, step) / CHUNK), V],
-        });
-        tape.run(embedding, "finish_few", { write: { partial, ...write }, size, groups: [columns, V, 1] });
-        continue;
-      }
-      if (!groups) throw new ShapeError(`Cannot differentiate by ${table.label}: its ids are not grouped`);
-      const { rows, starts, order, count } = groups;
-      for (const { firstRow, rows: dtable } of partsOf(target.tensor, bindingBytes)) {
-        tape.run(embedding, "add_groups", {
-          read: { dy, rows, starts, order },
-          write: { dtable },
-          size: { ...common, firstRow, V: dtable.shape[0], groups: count === "uniqueWords" ? 0 : 1 },
-          groups: (step) => step[count],
-        });
-      }
+  tape.onBackward(y, (dy) => tape.sharingTextures(() => sources.forEach((each) => backwardOf(each, dy))));
+
+  function backwardOf({ table, ids, groups }: EmbeddingSource, dy: Tensor) {
+    const target = tape.grad(table);
+    if (!target) return;
+    const { kernel, read } = kernels.take(tape, { dy });
+    // As in layer_norm.ts.
+    const four = !wide && W % 16 === 0, suffix = four ? "" : "_wide";
+    const V = table.shape[0], write = { dtable: target.tensor };
+    if (V <= FEW_ROWS) {
+      const chunks = Math.ceil(T / CHUNK), size = { ...common, V };
+      const partial = tape.tensor([chunks, V, W], undefined, `partial d ${table.label}`);
+      const [columns, rows] = four ? [Math.ceil(W / 16 / 8), Math.ceil(V / 2)] : [Math.ceil(W / 4 / 64), V];
+      tape.run(kernel, `partial_few${suffix}`, {
+        read: { ...read, ids0: ids },
+        write: { partial },
+        size,
+        groups: (step) => [columns, Math.ceil(liveRows(ids.live, T, step) / CHUNK), rows],
+      });
+      const groups = [Math.ceil(W / 4 / lanes.LANES), V, 1] as const;
+      tape.run(kernels.plain, "finish_few", { write: { partial, ...write }, size, constants: lanes, groups });
+      return;
     }
-  });
+    if (!groups) throw new ShapeError(`Cannot differentiate by ${table.label}: its ids are not grouped`);
+    const { rows, starts, order, count } = groups;
+    for (const { firstRow, rows: dtable } of partsOf(target.tensor, bindingBytes)) {
+      tape.run(kernel, `add_groups${suffix}`, {
+        read: { ...read, rows, starts, order },
+        write: { dtable },
+        size: { ...common, firstRow, V: dtable.shape[0], groups: count === "uniqueWords" ? 0 : 1 },
+        ...(four && { constants: { ROWS } }),
+        groups: (step) => Math.ceil(step[count] / (four ? ROWS : 1)),
+      });
+    }
+  }
   return y;
 }
 

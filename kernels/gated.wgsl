@@ -5,7 +5,7 @@
 // Shapes    x dx [rows, 2 F]   y dy [rows, F]
 // Dispatch  one group of LANES for each row, folded over y past 65,535
 // Limits    F divides by 4; x may not be dx
-// Numerics  f32; the sigmoid by exp of a negative number, which cannot overflow
+// Numerics  f32; the sigmoid is that of gelu.wgsl, which stands in front
 // Source    Shazeer 2020 (SwiGLU, GEGLU); LlamaMLP and GemmaMLP of transformers
 struct Size { rows: u32, F: u32, rowSource: u32 }
 alias X = vec4f;
@@ -26,11 +26,6 @@ override ACCUMULATE: u32;
 
 // Next to GELU_ERF and GELU_TANH of gelu.wgsl.
 const SILU = 3u;
-
-fn sigmoid4(z: vec4f) -> vec4f {
-  let e = exp(-abs(z));
-  return select(vec4f(1.0), e, z < vec4f()) / (1.0 + e);
-}
 
 fn activate(z: vec4f) -> vec4f {
   if (ACTIVATION == SILU) { return z * sigmoid4(z); }

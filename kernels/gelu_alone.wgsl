@@ -13,7 +13,6 @@ alias DX = vec4f;
 @group(0) @binding(4) var<uniform> size: Size;
 @group(0) @binding(5) var<uniform> step: Step;
 
-
 // As in add.wgsl: 8 on CPU adapters, 64 on GPUs.
 override LANES: u32;
 // Known when compiled, since Mesa's CPU adapter computes both sides of a branch on a uniform: figures in bench/tried.md.

@@ -25,16 +25,24 @@ fn rotate(
 ) {
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
+  // A lane turns the same columns of several heads, so that it reads their cos and sin once: `abreast` heads at a time, as many
+  // as the lanes hold; a half that is wider than they takes several columns a lane.
   let half4 = size.D / 8u;
-  let first = row * (size.columns / 4u);
+  let abreast = max(1u, LANES / half4);
   let turn = positions[row] * 2u * half4;
-  for (var i = lane; i < size.heads * half4; i += LANES) {
-    let at = first + i / half4 * 2u * half4 + i % half4;
-    let c = turns[turn + i % half4];
-    let s = turns[turn + half4 + i % half4] * size.sign;
-    let a = vec4f(x[at]);
-    let b = vec4f(x[at + half4]);
-    x[at] = X(a * c - b * s);
-    x[at + half4] = X(b * c + a * s);
+  var column = lane; var head = 0u;
+  if (half4 < LANES) { column = lane % half4; head = lane / half4; }
+  if (head >= abreast) { return; }
+  let first = row * (size.columns / 4u);
+  for (; column < half4; column += LANES) {
+    let c = turns[turn + column];
+    let s = turns[turn + half4 + column] * size.sign;
+    for (var h = head; h < size.heads; h += abreast) {
+      let at = first + h * 2u * half4 + column;
+      let a = vec4f(x[at]);
+      let b = vec4f(x[at + half4]);
+      x[at] = X(a * c - b * s);
+      x[at + half4] = X(b * c + a * s);
+    }
   }
 }

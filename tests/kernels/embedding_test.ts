@@ -20,13 +20,18 @@ interface Row {
   scale?: number;
   /** Rows of the word table that are bound at once. */
   bound?: number;
+  /** Whether the kernels of GPUs run too, and not those of CPU adapters alone. */
+  both?: true;
 }
 
 const cases: Row[] = [
   { why: "one token, one table, four channels", T: 1, W: 4, tables: [9] },
-  { why: "one table, a width past 64 lanes of vec4f", T: 20, W: 260, tables: [31] },
+  { why: "one table, a width past 64 lanes of vec4f", T: 20, W: 260, tables: [31], both: true },
   { why: "two tables (no token types)", T: 33, W: 36, tables: [50, 12] },
-  { why: "BERT's three, types past one chunk of 64 tokens", T: 150, W: 64, tokens: 131, tables: [40, 20, 2] },
+  { why: "BERT's three, types past one chunk", T: 150, W: 64, tokens: 131, tables: [40, 20, 2], both: true },
+  { why: "an odd number of types, past 8 lanes of 4 vec4f", T: 80, W: 192, tokens: 77, tables: [40, 20, 3] },
+  { why: "four columns an invocation, rows no texture has", T: 70, W: 48, tokens: 66, tables: [40, 20, 1] },
+  { why: "a table of more rows than tokens", T: 30, W: 64, tokens: 29, tables: [40, 31, 2] },
   { why: "a chunk that ends with the last live token", T: 192, W: 8, tokens: 128, tables: [40, 20, 2] },
   { why: "nearly all tokens ask for one row", T: 100, W: 8, tokens: 97, tables: [40, 20, 1], hot: 0.95 },
   { why: "all rows dead but one", T: 70, W: 8, tokens: 1, tables: [40, 20, 2] },
@@ -42,9 +47,12 @@ const cases: Row[] = [
 const names = [["word", "inputIds"], ["position", "positions"], ["type", "tokenTypeIds"]] as [string, string][];
 const dead = 0xffffffff;
 
-for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1, bound } of cases) {
+const runs = cases.flatMap((row) => [{ ...row, isCpu: true }, ...(row.both ? [{ ...row, isCpu: false }] : [])]);
+
+for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1, bound, isCpu } of runs) {
   const pairs = names.slice(0, tables.length);
-  Deno.test(`embed() matches f64 forward and backward: ${why} (T ${tokens} of ${T}, W ${W}, V ${tables})`, () => {
+  const size = `T ${tokens} of ${T}, W ${W}, V ${tables}, as on a ${isCpu ? "CPU adapter" : "GPU"}`;
+  Deno.test(`embed() matches f64 forward and backward: ${why} (${size})`, () => {
     const inputs: Record<string, Input> = {}, step: Record<string, number> = { tokens };
     pairs.forEach(([table, name], i) => {
       const V = tables[i], uniform = random(i + 7);
@@ -79,6 +87,7 @@ for (const { why, T, W, tokens = T, tables, hot = 0, scale = 1, bound } of cases
         ),
       forward: (x) => embedForward(x, pairs, W).map((value) => scale * value),
       backward: (x, dy) => embedBackward(x, pairs, W, dy.map((value) => scale * value)),
+      schedules: defaultSchedules(isCpu),
     });
   });
 }

@@ -21,6 +21,7 @@ const cases: Row[] = [
   { why: "v behind q and k stays", T: 9, D: 16, heads: 5, rest: 32 },
   { why: "dead tail, more pairs than lanes", T: 40, D: 64, heads: 12, rest: 192, tokens: 33 },
   { why: "a width that is no multiple of 16", T: 7, D: 24, heads: 3, rest: 24 },
+  { why: "halves of a head past 8 lanes", T: 5, D: 96, heads: 2, rest: 4 },
   // Angles of thousands: the reference takes the rounded table's frequencies, so f32's angles are off by 4096 x 2^-24.
   { why: "late positions", T: 6, D: 32, heads: 2, positions: 4096 },
 ];
