@@ -1,4 +1,5 @@
 // Records dispatches and copies once; `build` plans memory, compiles pipelines and makes bind groups: a Program to replay.
+import { createHash } from "node:crypto";
 import { GpuError, ShapeError } from "../errors.ts";
 import { storageBuffer, uniformBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
@@ -253,6 +254,15 @@ export class Recorder {
    */
   plan(shared = new SharedMemory()): MemoryPlan {
     return planMemory(this.#needed(), this.#kept, shared);
+  }
+
+  /** Another one where a dispatch has other code or constants, whatever the sizes: results may differ in their last bits. */
+  digest(): string {
+    const hash = createHash("sha256");
+    for (const entry of this.#needed()) {
+      if ("kernel" in entry) hash.update(JSON.stringify([entry.kernel.code, entry.entry, entry.at.constants]));
+    }
+    return hash.digest("hex");
   }
 
   #placeTensors({ kept, buffers }: MemoryPlan, shared: SharedMemory, poison: boolean): GPUBuffer[] {

@@ -187,6 +187,11 @@ export class GpuEngine implements Engine {
     return (await this.#predict(batch)).probabilities;
   }
 
+  /** Of all that `pool` computes, but for the weights. */
+  poolingDigest(): string {
+    return recordPooling(this.#options, this.#tensors).recorder.digest();
+  }
+
   /** What the backbone makes of each sequence, [segments, W], without dropout. */
   async pool(batch: PackedBatch): Promise<Float32Array<ArrayBuffer>> {
     this.#checkFits(batch);

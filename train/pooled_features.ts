@@ -1,7 +1,7 @@
 // What a frozen backbone makes of each sequence, computed once: a head then trains for many epochs in seconds. Rows are kept
 // in the cache folder, so that another run of the same model and battles, or another fold of them, begins at once.
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { EncodedBattle } from "../data/dataset.ts";
 import { packBatch } from "../data/packed_batch.ts";
 import { planPrediction } from "../data/packing.ts";
@@ -19,7 +19,9 @@ const mostBytes = 2 ** 31;
 export interface PoolOptions {
   /** Folder of the backbone's weights. */
   base: string;
-  created: Pick<CreatedEngine, "adapter" | "schedules"> & { engine: GpuEngine };
+  /** Of adapters that are added to them. */
+  adapters?: string;
+  created: Pick<CreatedEngine, "adapter"> & { engine: GpuEngine };
   onNotice?: (line: string) => void;
   /** Where rows are kept; undefined: nowhere. @default {the cache folder} */
   cache?: string;
@@ -48,15 +50,22 @@ export async function poolAll(battles: readonly EncodedBattle[], options: PoolOp
     rows = new Float32Array(wanted.length * W);
     for (const [at, key] of wanted.entries()) rows.set(found.get(key)!, at * W);
     const bytes = new Uint8Array(rows.buffer);
-    if (path) {
-      await Deno.mkdir(join(path, ".."), { recursive: true });
-      await writeAtomically(path, (file) => writeFully(file, bytes));
-    }
+    if (path) await keep(path, bytes, onNotice);
   }
   const place = new Map(wanted.map((key, at) => [key, at]));
   for (const sequence of sequences) {
     const at = place.get(keys.get(sequence)!)! * W;
     sequence.pooled = rows.subarray(at, at + W);
+  }
+}
+
+/** A cache that cannot be written takes nothing from the run. */
+async function keep(path: string, bytes: Uint8Array, onNotice?: (line: string) => void): Promise<void> {
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await writeAtomically(path, (file) => writeFully(file, bytes), `${path}.${Deno.pid}.partial`);
+  } catch (error) {
+    onNotice?.(`The rows are not kept for other runs: ${(error as Error).message}`);
   }
 }
 
@@ -81,14 +90,16 @@ function keyOf({ inputIds, tokenTypeIds }: Sequence): string {
   return createHash("sha256").update(inputIds).update(tokenTypeIds).digest("hex");
 }
 
-/** Weights, configuration, adapter and schedules decide the rows to the last bit. */
-async function modelKey({ base, created }: PoolOptions, wanted: readonly string[]): Promise<string> {
-  const hash = createHash("sha256");
-  const names = [...Deno.readDirSync(base)].map(({ name }) => name).filter((name) =>
-    name === "config.json" || /^(?:model|pytorch_model).*\.(?:safetensors|bin)$/.test(name)
-  ).sort();
-  for (const name of names) hash.update(`${name} ${await fileSha256(join(base, name))}\n`);
-  hash.update(`${created.adapter.name}\n${JSON.stringify(created.schedules)}\n${Deno.version.deno}\n`);
+/** Weights, configuration, kernels, and what runs them, decide the rows to the last bit. */
+async function modelKey(options: PoolOptions, wanted: readonly string[]): Promise<string> {
+  const { base, adapters, created: { engine, adapter } } = options, hash = createHash("sha256");
+  for (const folder of adapters === undefined ? [base] : [base, adapters]) {
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
+      /^(?:config\.json|adapter_config\.json|(?:model|pytorch_model|adapter_model).*\.(?:safetensors|bin))$/.test(name)
+    ).sort();
+    for (const name of names) hash.update(`${name} ${await fileSha256(join(folder, name))}\n`);
+  }
+  hash.update(`${engine.poolingDigest()}\n${adapter.name}\n${adapter.driver}\n${Deno.version.deno}\n`);
   for (const key of wanted) hash.update(key);
   return hash.digest("hex");
 }

@@ -92,7 +92,9 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
       throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
     }
     await created.engine.record();
-    if (pooledOnce) await poolAll([...data.train, ...data.valid], { base, created, onNotice });
+    if (pooledOnce) {
+      await poolAll([...data.train, ...data.valid], { base, adapters: adapter?.folder, created, onNotice });
+    }
     if (created.engine.initialised.includes("head.numbers.winner")) beginWithNumbers(created.engine, data.train);
   } catch (error) {
     created.dispose();

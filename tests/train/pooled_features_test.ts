@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import type { EncodedBattle } from "../../data/dataset.ts";
 import { packBatch } from "../../data/packed_batch.ts";
-import { defaultSchedules } from "../../kernels/schedules.ts";
 import { poolAll } from "../../train/pooled_features.ts";
 import { inFolder } from "../cli/command_line.ts";
 import { loadGolden } from "../golden.ts";
@@ -28,15 +27,15 @@ const battles = golden.battles.map(({ sequences }, index): EncodedBattle => ({
 }));
 
 /** The parameters after three steps, and predictions; half of the battles exchanged. */
-async function trained(pooledOnce: boolean, cache?: string) {
+async function trained(pooledOnce: boolean, cache?: string, adapters?: string) {
   const { gpu } = await testGpu();
   const engine = await openGoldenEngine(gpu, golden, golden.folder, { method: "head", pooledOnce });
   try {
     const own = battles.map((battle) => ({ ...battle, sequences: battle.sequences.map((one) => ({ ...one })) }));
     const notices: string[] = [];
     if (pooledOnce) {
-      const created = { engine, adapter: gpu.report, schedules: defaultSchedules(gpu.report.isCpu) };
-      await poolAll(own, { base: golden.folder, created, cache, onNotice: (line) => notices.push(line) });
+      const created = { engine, adapter: gpu.report };
+      await poolAll(own, { base: golden.folder, adapters, created, cache, onNotice: (line) => notices.push(line) });
     }
     const places = own.map((_, at) => at);
     for (let step = 1; step <= 3; step++) {
@@ -67,4 +66,20 @@ Deno.test("poolAll() computes rows again where the cache holds half of them", ()
     const [{ name }] = Deno.readDirSync(`${cache}/pooled`);
     Deno.truncateSync(`${cache}/pooled/${name}`, 64);
     assert.deepEqual(await trained(true, cache), first);
+  }));
+
+Deno.test("poolAll() does not take the rows of a backbone for those of the same one with adapters", () =>
+  inFolder(async (cache) => {
+    Deno.mkdirSync(`${cache}/adapters`);
+    Deno.writeTextFileSync(`${cache}/adapters/adapter_model.safetensors`, "weights");
+    assert.equal((await trained(true, cache)).notices, 1);
+    assert.equal((await trained(true, cache, `${cache}/adapters`)).notices, 1, "computed anew");
+    Deno.writeTextFileSync(`${cache}/adapters/adapter_model.safetensors`, "other weights");
+    assert.equal((await trained(true, cache, `${cache}/adapters`)).notices, 1, "computed anew");
+  }));
+
+Deno.test("poolAll() goes on where the cache cannot be written, and says so", () =>
+  inFolder(async (cache) => {
+    Deno.writeTextFileSync(`${cache}/file`, "");
+    assert.equal((await trained(true, `${cache}/file`)).notices, 2);
   }));
