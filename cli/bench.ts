@@ -11,13 +11,15 @@ import { openBench } from "../bench/runs.ts";
 import { benchKernels, chosenKernels, runSuite } from "../bench/suite.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { openGpu } from "../gpu/device.ts";
+import { writeTextAtomically } from "../model/atomic_file.ts";
 import { defaultModel, resolveModel } from "../model/hub.ts";
 import { isModelId } from "../model/hub_cache.ts";
-import { isFile } from "../model/model_files.ts";
+import { isFile, isFolder } from "../model/model_files.ts";
 import { defaultPipSource } from "../model/pip_source.ts";
 import { integer, text, toggle } from "../train/flags.ts";
 import { fileSha256 } from "../train/run_record.ts";
 import { parseCommand } from "./command.ts";
+import { checkWritable } from "./out_file.ts";
 
 const what = "What to measure", output = "Output";
 
@@ -65,6 +67,8 @@ export async function run(args: string[]): Promise<void> {
   const against = peersOf(parsed.settings.against);
   const kernel = parsed.argument;
   chosenKernels(kernel);
+  if (write !== undefined) await checkWritable(write, "--write", { force: true });
+  if (chart !== undefined) await checkWritable(chart, "--chart", { force: true });
   const earlier = compare === undefined ? undefined : await readEarlier(compare);
   const folder = await findWeights(model);
   const gpu = await openGpu();
@@ -132,17 +136,7 @@ async function describeWeights(folder: string | undefined, model: string | undef
     : `weights of a folder${digest ? `, sha256 ${digest.slice(0, 12)}` : ""}`;
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
-  }
-}
-
 async function writePage(path: string, page: string): Promise<void> {
-  const partial = `${path}.partial`;
-  await Deno.writeTextFile(partial, page);
-  await Deno.rename(partial, path);
+  await writeTextAtomically(path, page);
   console.error(`${path} written`);
 }

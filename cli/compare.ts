@@ -5,7 +5,7 @@ import { compareRuns, comparisonLines, comparisonReport } from "../report/run/co
 import { readRunFolder } from "../report/run/read_run.ts";
 import { text } from "../train/flags.ts";
 import { parseCommand } from "./command.ts";
-import { checkReplaceable } from "./report_file.ts";
+import { checkReplaceable } from "./out_file.ts";
 
 const description = {
   name: "compare",

@@ -1,15 +1,16 @@
 // `ensemble`: one submission from several, with weights fitted on what their models predicted out of fold.
-import { isFolder } from "../model/model_files.ts";
 import { join } from "node:path";
 import { quoted } from "../data/csv.ts";
 import { readPredictions, writeSubmission } from "../data/predictions.ts";
 import { InputError, UsageError } from "../errors.ts";
+import { isFile, isFolder } from "../model/model_files.ts";
 import { type Blend, blend, blends, fitWeights } from "../train/ensemble.ts";
 import { choice, text, toggle } from "../train/flags.ts";
 import { logLoss } from "../train/metrics.ts";
 import { crossFittedLogLoss, type OutOfFold, readOutOfFold, rowsAt } from "../train/out_of_fold.ts";
 import { outOfFoldName } from "../train/run_folder.ts";
 import { parseCommand } from "./command.ts";
+import { checkWritable } from "./out_file.ts";
 
 const group = "Ensemble";
 
@@ -70,11 +71,8 @@ export async function run(args: string[]): Promise<void> {
   if (outOfFold !== undefined && data === undefined) {
     throw new UsageError("Cannot mix out-of-fold predictions without --data: name the battles they speak of");
   }
-  for (const file of [out, outOfFold]) {
-    if (file !== undefined && !force && await isThere(file)) {
-      throw new UsageError(`Cannot write ${file}: it exists: add --force, or name another`);
-    }
-  }
+  if (out !== undefined) await checkWritable(out, "--out", { force });
+  if (outOfFold !== undefined) await checkWritable(outOfFold, "--out-of-fold", { force });
   let weights: ArrayLike<number> = members.map(() => 1 / members.length);
   if (data !== undefined) {
     const found = await readOutOfFold(data, members.map(({ outOfFold }) => outOfFold!));
@@ -100,7 +98,7 @@ async function findMember(word: string, fitted: boolean): Promise<Member> {
   return {
     name: word,
     outOfFold: join(word, outOfFoldName),
-    ...(await isThere(submission) && { submission }),
+    ...(await isFile(submission) && { submission }),
   };
 }
 
@@ -160,8 +158,4 @@ function print(
   );
   const words = Array.from(weights, (weight) => weight.toFixed(4)).join(",");
   console.log(`For submit with these models: --weights ${words}${on === "logits" ? " --on logits" : ""}`);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -14,7 +14,7 @@ import { parseCommand } from "./command.ts";
 import { judgeFiles, judgeModels, labelled } from "./evaluate_judges.ts";
 import { findModel } from "./model_source.ts";
 import { predictionFlags } from "./prediction_flags.ts";
-import { checkReplaceable } from "./report_file.ts";
+import { checkReplaceable } from "./out_file.ts";
 
 const description = {
   name: "evaluate",

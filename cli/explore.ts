@@ -11,7 +11,7 @@ import { trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { startProgress } from "./progress.ts";
-import { checkReplaceable } from "./report_file.ts";
+import { checkReplaceable } from "./out_file.ts";
 
 const { revision, offline } = trainFlags;
 

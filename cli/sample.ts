@@ -1,10 +1,11 @@
 // `sample`: writes the built-in battles as files in Kaggle's layout.
 import { join } from "node:path";
-import { InputError, UsageError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { generateSample, type SampleSplit } from "../data/sample.ts";
 import { writeBattles } from "../data/write_battles.ts";
 import { integer, text, toggle } from "../train/flags.ts";
 import { parseCommand } from "./command.ts";
+import { checkWritable } from "./out_file.ts";
 
 const group = "Sample";
 
@@ -45,9 +46,7 @@ export async function run(args: string[]): Promise<void> {
   ];
   await createFolder(out);
   for (const { name } of files) {
-    if (!force && await exists(join(out, name))) {
-      throw new UsageError(`Cannot write ${join(out, name)}: it exists: add --force, or name another --out`);
-    }
+    await checkWritable(join(out, name), "--out", { force });
   }
   for (const { name, split, battles, labels } of files) {
     await writeBattles(join(out, name), generateSample({ battles, seed, split }), { labels });
@@ -61,15 +60,5 @@ async function createFolder(path: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotADirectory)) throw error;
     throw new InputError(`Cannot write into ${path}: it is a file: name another --out`);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

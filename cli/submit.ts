@@ -11,6 +11,7 @@ import { openTrained } from "../train/open_trained.ts";
 import { predictStream } from "../train/predict_stream.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
+import { checkWritable } from "./out_file.ts";
 import { battleProgress, chosenCalibration, predictionFlags } from "./prediction_flags.ts";
 
 const description = {
@@ -57,9 +58,7 @@ export async function run(args: string[]): Promise<void> {
   if (data === undefined) throw new UsageError("Cannot submit without battles: name a file with --data");
   if (models.length === 0) throw new UsageError("Cannot submit without a model: name a run folder with --model");
   const weights = readWeights(settings.weights, models.length);
-  if (!force && await exists(out)) {
-    throw new UsageError(`Cannot write ${out}: it exists: add --force, or name another --out`);
-  }
+  await checkWritable(out, "--out", { force });
   const folders: string[] = [];
   for (const model of models) folders.push(await findModel({ ...settings, model }));
   // Whatever is wrong with a model or the battles is found before the first prediction.
@@ -107,14 +106,4 @@ function readWeights(typed: string | undefined, models: number): number[] {
     );
   }
   return weights.map((weight) => weight / sum);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

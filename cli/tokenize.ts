@@ -3,11 +3,12 @@ import { readBattles } from "../data/battles.ts";
 import { encodeAll, tokensLine, writeTokens } from "../data/dataset.ts";
 import { UsageError } from "../errors.ts";
 import { architectureOf } from "../model/registry.ts";
-import { text } from "../train/flags.ts";
+import { text, toggle } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
 import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
+import { checkWritable } from "./out_file.ts";
 
 const { model, revision, offline, pairing, maxTokens, features } = trainFlags;
 
@@ -18,6 +19,7 @@ const description = {
   flags: {
     data: text({ group: "Data", value: "FILE", help: "battles in Kaggle's layout" }),
     out: text({ group: "Data", value: "FILE", help: "write there", otherwise: "stdout" }),
+    force: toggle({ group: "Data", help: "replace that file", default: false }),
     model,
     revision,
     offline,
@@ -40,6 +42,7 @@ export async function run(args: string[]): Promise<void> {
   if (!parsed) return;
   const { settings } = parsed;
   if (settings.data === undefined) throw new UsageError("Cannot tokenize without battles: name a file with --data");
+  if (settings.out !== undefined) await checkWritable(settings.out, "--out", settings);
   const folder = await findModel(settings);
   const { config, tokenizer, template } = await readModelFolder(folder);
   const pairing = settings.pairing ?? config.tiebreak?.pairing ?? architectureOf(config).pairing;

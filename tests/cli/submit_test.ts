@@ -50,13 +50,17 @@ Deno.test("submit mixes what several models predict, each calibrated by its own,
     }
   }));
 
-Deno.test("submit finds out before the first prediction that a later model or the battles cannot be read", () =>
+Deno.test("submit finds out before the first prediction that a later model cannot be read, or that there is no folder to write into", () =>
   inFolder(async (folder) => {
     await writeTinyModel(`${folder}/model`);
     Deno.writeTextFileSync(`${folder}/odd.csv`, oddCsv);
     Deno.mkdirSync(`${folder}/empty`);
     const args = ["submit", "--data", "odd.csv", "--model", "model", "--model", "empty"];
-    const { code, err } = await task(args, folder);
-    assert.equal(code, 2, err);
-    assert.match(err, /^Cannot [^\n]*empty[^\n]*\n$/);
+    for (
+      const [out, message] of [["x.csv", /^Cannot [^\n]*empty[^\n]*\n$/], ["none/x.csv", /no folder none: make it/]]
+    ) {
+      const { code, err } = await task([...args, "--out", `${out}`], folder);
+      assert.equal(code, 2, err);
+      assert.match(err, message as RegExp);
+    }
   }));

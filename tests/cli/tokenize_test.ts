@@ -96,6 +96,8 @@ Deno.test("tokenize answers bad input with one line that says where, and exit co
       [["--data", "odd.csv", "--model", "small"], /its tokenizer has 563 ids, config\.json's vocab_size is 562/],
       [["--data", "odd.csv", "--model", "odd.csv"], /odd\.csv/],
       [["--data", "odd.csv", "--model", "model", "--max-tokens", "65"], /the model has 64 positions/],
+      [["--data", "odd.csv", "--model", "model", "--out", "odd.csv"], /odd\.csv: it exists: add --force/],
+      [["--data", "odd.csv", "--model", "model", "--out", "none/x.jsonl"], /there is no folder none: make it/],
     ];
     for (const [args, message] of wrong) {
       const { code, err } = await task(["tokenize", ...args], folder);

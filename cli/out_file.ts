@@ -1,4 +1,5 @@
-// The file a report goes to: an earlier report may be replaced, nothing else.
+// The files that tasks write, looked at before the work begins, which may take hours. A report replaces an earlier report; other
+// files are replaced where --force says so.
 import { dirname } from "node:path";
 import { UsageError } from "../errors.ts";
 import { generator } from "../report/page.ts";
@@ -25,11 +26,26 @@ export async function checkReplaceable(path: string, flag: string): Promise<void
   }
 }
 
+/** @param flag that names the file, for messages
+ *  @throws {UsageError} if `path` is there and not to be replaced, is a folder, or there is no folder to hold it */
+export async function checkWritable(path: string, flag: string, { force }: { force: boolean }): Promise<void> {
+  const found = await statOf(path);
+  if (found?.isDirectory) throw new UsageError(`Cannot write ${path}: it is a folder: name a file with ${flag}`);
+  if (found && !force) throw new UsageError(`Cannot write ${path}: it exists: add --force, or name another ${flag}`);
+  if (!found) await checkFolder(path, flag);
+}
+
 async function checkFolder(path: string, flag: string): Promise<void> {
-  try {
-    if ((await Deno.stat(dirname(path))).isDirectory) return;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) throw error;
-  }
+  if ((await statOf(dirname(path)))?.isDirectory) return;
   throw new UsageError(`Cannot write ${path}: there is no folder ${dirname(path)}: make it, or name another ${flag}`);
+}
+
+/** Undefined where there is nothing. */
+async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
 }
