@@ -125,7 +125,8 @@ class Loop {
     while (true) {
       if (this.#validationIsDue() && !stop?.aborted) await this.#spent.within("validate", () => this.#validate());
       const outOfPatience = settings.patience !== undefined && progress.worseValidations >= settings.patience;
-      const finished = progress.step >= this.#totalSteps || outOfPatience;
+      // A last validation that Ctrl-C cut short is left to the resumed run.
+      const finished = outOfPatience || (progress.step >= this.#totalSteps && !this.#validationIsDue());
       if (finished || stop?.aborted || this.#checkpointIsDue()) {
         await this.#spent.within("checkpoint", () => this.#save());
       }

@@ -156,12 +156,12 @@ Deno.test("runLoop() killed at any moment and resumed ends with the same bytes",
     }
   }));
 
-Deno.test("runLoop() interrupted, twice even, ends with a checkpoint from which it goes on to the same bytes", () =>
+Deno.test("runLoop() interrupted, three times even, ends with a checkpoint from which it goes on to the same bytes", () =>
   withFolder(async (path) => {
     await spawn(`${path}/whole`);
     const folder = `${path}/interrupted`;
-    // At step 8 a validation is due: it is left to the resumed run.
-    for (const [step, ...flags] of [["5"], ["8", "--resume"]]) {
+    // At step 8 a validation is due, at step 20 the last one: they are left to the resumed run.
+    for (const [step, ...flags] of [["5"], ["8", "--resume"], ["20", "--resume"]]) {
       const { out } = await spawn(folder, "--interrupt", step, ...flags);
       const { outcome, progress } = JSON.parse(out);
       assert.deepEqual([outcome, progress.step], ["stopped", Number(step)]);
