@@ -32,7 +32,7 @@ export async function run(args: string[]): Promise<void> {
     if (gpu.report.warning) show(gpu.report.warning);
     const started = performance.now();
     const folder = ownCache(processEnvironment);
-    const { schedules } = await tunedSchedules(gpu, {
+    const { schedules, kept } = await tunedSchedules(gpu, {
       folder,
       fresh: true,
       classes: usualClasses(gpu),
@@ -53,7 +53,7 @@ export async function run(args: string[]): Promise<void> {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     show(
       `Measured in ${seconds} s${
-        folder ? `, kept in ${schedulesFile(folder)}` : ", kept nowhere: there is no cache folder"
+        folder && kept ? `, kept in ${schedulesFile(folder)}` : ", kept nowhere: there is no cache folder to write into"
       }`,
     );
   } finally {

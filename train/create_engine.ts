@@ -3,7 +3,6 @@ import { type NumberSet } from "../data/numbers.ts";
 import { ShapeError, UsageError } from "../errors.ts";
 import { type AdapterReport, type Gpu, openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter } from "../gpu/planning.ts";
-import { type MeasuredSchedules } from "../kernels/measure.ts";
 import { type BaseForm } from "../model/parameters.ts";
 import { defaultSchedules, type Schedules } from "../kernels/schedules.ts";
 import { type Precision } from "../kernels/tape.ts";
@@ -71,8 +70,6 @@ export interface CreatedEngine {
   engine: GpuEngine;
   adapter: AdapterReport;
   schedules: Schedules;
-  /** Best measured matmul of each form, GFLOP/s; absent where the schedules were given. */
-  rates?: MeasuredSchedules["rates"];
   /** Releases the engine and its device. */
   dispose(): void;
 }
@@ -86,23 +83,20 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
   try {
     checkPrecision(gpu, options.quant === "f16" ? "f16" : options.precision);
     const asked = { ...options, gpu, ...engineChoices(gpu, options) };
-    const measured = options.schedules
-      ? { schedules: options.schedules }
-      : options.tune === false
-      ? { schedules: defaultSchedules(gpu.report.isCpu) }
-      : await tunedSchedules(gpu, {
+    const schedules = options.schedules ??
+      (options.tune === false ? defaultSchedules(gpu.report.isCpu) : (await tunedSchedules(gpu, {
         folder: ownCache(processEnvironment),
         classes: classesOf(gpu, asked),
         onNotice: options.onNotice,
-      });
-    const engineOptions = { ...asked, schedules: measured.schedules };
+      })).schedules);
+    const engineOptions = { ...asked, schedules };
     if (options.trains !== false) checkMemory(gpu, engineOptions);
     const engine = await openGpuEngine(engineOptions);
     const dispose = () => {
       engine.dispose();
       gpu.dispose();
     };
-    return { engine, adapter: gpu.report, ...measured, dispose };
+    return { engine, adapter: gpu.report, schedules, dispose };
   } catch (error) {
     gpu.dispose();
     throw error;

@@ -1,6 +1,6 @@
 // Measured schedules, kept on disk: a start measures only on an adapter, driver, Deno or kernel it has not met.
 // One JSON file for all adapters; whatever in it does not read as this file writes it is ignored, with a note.
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Gpu } from "../gpu/device.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { kernelDigest, type MeasuredSchedules, measureSchedules } from "../kernels/measure.ts";
@@ -33,8 +33,12 @@ export function schedulesFile(folder: string): string {
   return join(folder, "schedules.json");
 }
 
-/** The schedules of this adapter and of the classes asked for, no others: from the file, else measured and written to it. */
-export async function tunedSchedules(gpu: Gpu, options: ScheduleOptions): Promise<MeasuredSchedules> {
+/** The schedules of this adapter and of the classes asked for, no others: from the file, else measured and written to it.
+ *  @returns also whether the file has them now */
+export async function tunedSchedules(
+  gpu: Gpu,
+  options: ScheduleOptions,
+): Promise<MeasuredSchedules & { kept: boolean }> {
   const { folder, fresh = false, classes = [], onNotice, onCandidate, measure = measuring(gpu, onCandidate) } = options;
   const path = folder && schedulesFile(folder);
   const entries = path ? await readEntries(path, onNotice) : {};
@@ -47,14 +51,20 @@ export async function tunedSchedules(gpu: Gpu, options: ScheduleOptions): Promis
   const { schedules, rates } = known && !fresh ? known : await measure.schedules();
   const wanted = fresh ? [...classes, ...Object.keys(knownClasses)] : classes.filter((name) => !knownClasses[name]);
   const measured = { ...(!fresh && knownClasses), ...(wanted.length > 0 && await measure.classes(schedules, wanted)) };
-  if (folder && path && (fresh || !known || wanted.length > 0)) {
-    await Deno.mkdir(folder, { recursive: true });
+  let kept = path !== undefined;
+  if (path && (fresh || !known || wanted.length > 0)) {
     const answer = { schedules: { ...schedules, classes: measured }, rates, measured: new Date().toISOString() };
-    const text = JSON.stringify({ ...entries, [key]: answer }, null, 2);
-    await writeTextAtomically(path, text + "\n", `${path}.${Deno.pid}.partial`);
+    const text = JSON.stringify({ ...entries, [key]: answer }, null, 2) + "\n";
+    try {
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await writeTextAtomically(path, text, `${path}.${Deno.pid}.partial`);
+    } catch (error) {
+      kept = false;
+      onNotice?.(`The schedules are not kept for other runs: ${(error as Error).message}`);
+    }
   }
   const chosen = Object.entries(measured).filter(([name]) => classes.includes(name));
-  return { schedules: { ...schedules, classes: Object.fromEntries(chosen) }, rates };
+  return { schedules: { ...schedules, classes: Object.fromEntries(chosen) }, rates, kept };
 }
 
 function measuring(gpu: Gpu, onCandidate?: (candidate: Candidate) => void): NonNullable<ScheduleOptions["measure"]> {

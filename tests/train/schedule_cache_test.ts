@@ -1,5 +1,6 @@
 // The file of measured schedules: measured once, damaged files replaced, other adapters' entries kept.
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Gpu } from "../../gpu/device.ts";
 import { defaultSchedules, isSchedules } from "../../kernels/schedules.ts";
@@ -32,7 +33,7 @@ async function tuneClasses(name: string, folder: string | undefined, classes: re
   let measured = 0;
   const notices: string[] = [], measuredClasses: string[] = [];
   const choice = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, { texture: null, tile }]));
-  const result = await tunedSchedules(adapter(name), {
+  const { kept, ...result } = await tunedSchedules(adapter(name), {
     folder,
     fresh,
     classes,
@@ -43,6 +44,7 @@ async function tuneClasses(name: string, folder: string | undefined, classes: re
     },
   });
   assert.deepEqual(result, { ...answer, schedules: { ...answer.schedules, classes: choice(classes) } });
+  assert.equal(kept, folder !== undefined && existsSync(join(folder, "schedules.json")));
   return { measured, notices, classes: measuredClasses };
 }
 
@@ -110,3 +112,11 @@ Deno.test("isSchedules() takes what defaultSchedules() gives and refuses tiles t
     assert.ok(!isSchedules({ ...schedules, texture: { ...schedules.texture, TN: tile } }), JSON.stringify(tile));
   }
 });
+
+Deno.test("tunedSchedules() goes on where its file cannot be written, and says so", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(folder, "no folder");
+    const { measured, notices } = await tune("one", folder);
+    assert.equal(measured, 1);
+    assert.match(notices.at(-1)!, /^The schedules are not kept for other runs: /);
+  }));
