@@ -5,6 +5,7 @@ import { readBattles } from "../data/battles.ts";
 import { quoted } from "../data/csv.ts";
 import { type Prediction, readPredictions } from "../data/predictions.ts";
 import { InputError } from "../errors.ts";
+import { isFile } from "../model/model_files.ts";
 import { accuracy, logLoss } from "./metrics.ts";
 import { readRun } from "./held_out.ts";
 import { outOfFoldName } from "./run_folder.ts";
@@ -43,7 +44,7 @@ export async function planFolds(
         );
       }
     }
-    const state = !run ? "new" : await exists(join(folder, outOfFoldName)) ? "finished" : "begun";
+    const state = !run ? "new" : await isFile(join(folder, outOfFoldName)) ? "finished" : "begun";
     runs.push({ fold, folder, state, flags: { ...flags, fold, out: folder, resume: state === "begun" } });
   }
   return runs;
@@ -104,14 +105,4 @@ export async function gatherFolds(data: string, folders: readonly string[]): Pro
   const mean = folds.reduce((sum, { logLoss }) => sum + logLoss, 0) / folds.length;
   const squares = folds.reduce((sum, { logLoss }) => sum + (logLoss - mean) ** 2, 0);
   return { predictions, folds, all: scores.at(-1)!, mean, spread: Math.sqrt(squares / (folds.length - 1)) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -53,16 +53,19 @@ export interface PreparedRun {
 
 /** @throws {UsageError} @throws {InputError} with what is wrong; then nothing has been written */
 export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> {
-  const { flags: asked, given, findModel, onNotice } = options;
+  const { given, findModel, onNotice } = options, asked = await withLastingPaths(options.flags);
   const began = performance.now();
   if (asked.resume && asked.out === undefined) throw new UsageError("Cannot resume without --out: name the run folder");
   const out = asked.out ?? `runs/${new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "")}`;
   const runFolder = await openRunFolder(out, asked);
   const earlier = runFolder.earlier && resumedChoices(out, runFolder.earlier);
-  const flags = runFolder.earlier ? resumedFlags(asked, given, out, runFolder.earlier) : await withLastingPaths(asked);
+  const flags = runFolder.earlier ? resumedFlags(asked, given, out, runFolder.earlier) : asked;
 
   const folder = await findModel(flags);
   const model = await readModelFolder(folder);
+  if ([folder, model.base].some((read) => resolve(read) === resolve(out))) {
+    throw new UsageError(`Cannot train into ${out}: the model is read from there: name another --out`);
+  }
   const settings = resolveSettings(flags, model.config, architectureOf(model.config).pairing, model.adapter);
   const lora = await loraOf(settings, model);
   const data = await loadRunData(model.tokenizer, { ...settings, template: model.template });

@@ -114,6 +114,10 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
       [["train", "--data", "odd.csv", "--model", "none", "--out", "x"], /none/],
       [["train", "--data", "test.csv", "--model", "model", "--out", "x"], /test\.csv/],
       [["train", "--data", "train.csv", "--model", "model", "--out", "train.csv"], /it is a file/],
+      [
+        ["train", "--data", "train.csv", "--model", "model", "--out", "./model", "--force"],
+        /the model is read from there/,
+      ],
     ];
     const before = names(`${folder}/runs/c`);
     for (const [args, message] of wrong) {
@@ -123,8 +127,11 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
     }
     assert.deepEqual(names(`${folder}/runs/c`), before);
     assert.ok(!names(folder).includes("x"), "a refused run leaves no folder");
-    const resumed = await task(["train", "--out", "runs/c", "--resume", "--data", "train.csv"], folder);
+    const own = ["--data", "train.csv", "--model", "model"];
+    const resumed = await task(["train", "--out", "runs/c", "--resume", ...own], folder);
     assert.equal(resumed.code, 0, resumed.err);
+    const { settings } = JSON.parse(Deno.readTextFileSync(`${folder}/runs/c/run.json`));
+    assert.deepEqual([settings.data, settings.model], [`${folder}/train.csv`, `${folder}/model`]);
   }));
 
 Deno.test("train --steps 0 writes the untrained model, joint, and --method head leaves the backbone as it was", () =>
