@@ -3,7 +3,7 @@ import gelu from "./gelu.wgsl" with { type: "text" };
 import source from "./gated.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
-import { type GeluForm, geluForms } from "./matmul.ts";
+import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
 

@@ -3,7 +3,7 @@ import functions from "./gelu.wgsl" with { type: "text" };
 import source from "./gelu_alone.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
-import { type GeluForm, geluForms } from "./matmul.ts";
+import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { rowKernel } from "./row_operands.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";

@@ -5,7 +5,8 @@ import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { adaptersBackward, adapterTensors, applyAdapters } from "./adapters.ts";
 import { addColumnSums } from "./column_sum.ts";
 import { recordGeluBackward } from "./gelu.ts";
-import { type GeluForm, matmul } from "./matmul.ts";
+import { type GeluForm } from "./gelu_forms.ts";
+import { matmul } from "./matmul.ts";
 import { type Tape } from "./tape.ts";
 
 export interface LinearOptions {

@@ -71,7 +71,6 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
     const thin = thinColumns(tile, r);
     tape.run(
       textureMatmulKernel("NT", thin, {
-        ...bare,
         ranges: true,
         tall: true,
         scaled: true,
@@ -82,7 +81,7 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
         read: { a: tape.texture(a.tensor), b: tape.texture(b), ...keysOf(dropout) },
         write: { out: ranks.tensor },
         size: {
-          ...{ M: rows, N: r, K, rowSource, sumSource: 0, accumulate: 0, gelu: 0, scale },
+          ...{ M: rows, N: r, K, rowSource, sumSource: 0, scale },
           ...{ aColumn: a.first / 4, bColumn: 0, bRow: 0 },
           ...{ outColumn: ranks.first / 4, outWidth: shape2(ranks.tensor)[1] / 4 },
           ...maskFields(dropout),
@@ -122,17 +121,21 @@ export function outer(tape: Tape, out: Tensor, { ranks, b, dropout }: OuterOptio
   const isTiled = areTexels([r, N, ranks.first, b.first, dropout ? T : 0]);
   if (tile && areTextures(tape, [ranks.tensor, b.tensor]) && isTiled) {
     const thin = thinRows(tile, r);
-    tape.run(textureMatmulKernel("TN", thin, { ...bare, ranges: true, ...(dropout && { dropout: "b" }) }), "main", {
-      read: { a: tape.texture(ranks.tensor), b: tape.texture(b.tensor), ...keysOf(dropout) },
-      write: { out },
-      size: {
-        ...{ M: r, N, K: T, rowSource: 0, sumSource, accumulate: 1, gelu: 0 },
-        ...{ aColumn: ranks.first / 4, bColumn: b.first / 4, bRow: 0, outColumn: 0, outWidth: N / 4 },
-        ...maskFields(dropout),
+    tape.run(
+      textureMatmulKernel("TN", thin, { accumulate: true, ranges: true, ...(dropout && { dropout: "b" }) }),
+      "main",
+      {
+        read: { a: tape.texture(ranks.tensor), b: tape.texture(b.tensor), ...keysOf(dropout) },
+        write: { out },
+        size: {
+          ...{ M: r, N, K: T, rowSource: 0, sumSource },
+          ...{ aColumn: ranks.first / 4, bColumn: b.first / 4, bRow: 0, outColumn: 0, outWidth: N / 4 },
+          ...maskFields(dropout),
+        },
+        groups: groupsOf(thin, r, N),
+        flops,
       },
-      groups: groupsOf(thin, r, N),
-      flops,
-    });
+    );
     return;
   }
   const chunks = (r * N) % 4 === 0 ? Math.ceil(T / CHUNK) : 1;
@@ -191,8 +194,6 @@ export function fitsTextures(tape: Tape, { ranks, parts }: LowRankTerm): boolean
   return areTextures(tape, [ranks, ...parts.map(({ b }) => b)]) &&
     areTexels(parts.flatMap(({ b, rank, column }) => [b.shape[0], rank, column]));
 }
-
-const bare = { bias: false, gelu: false };
 
 export function keysOf(dropout: Dropout | undefined): Record<string, Tensor> {
   return dropout ? { keys: dropout.tokenKeys } : {};

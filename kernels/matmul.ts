@@ -7,18 +7,13 @@ import { ShapeError } from "../errors.ts";
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, maskFields } from "./low_rank.ts";
 import { addPartialSums } from "./column_sum.ts";
+import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
 import { dequantised, quantisedConstants, QuantisedTensor } from "./quantised.ts";
 import { partsOfWeight, type WeightPart } from "./weight_parts.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
-
-/** x * Phi(x), or its tanh approximation. */
-export type GeluForm = "erf" | "tanh";
-
-/** The number by which gelu.wgsl knows each form. */
-export const geluForms: Readonly<Record<GeluForm, number>> = { erf: 1, tanh: 2 };
 
 export interface MatmulOptions {
   /** [N], added to each row. */
@@ -60,7 +55,7 @@ export function matmul(
   }
   const source = liveSource(a.live);
   const rowSource = form === "TN" ? 0 : source, sumSource = form === "TN" ? source : 0;
-  const common = { M, N, K, rowSource, sumSource, accumulate, gelu: gelu ? geluForms[gelu.form] : 0 };
+  const common = { M, N, K, rowSource, sumSource };
   const rowsOf = (step: Readonly<Record<string, number>>) => form === "TN" ? M : liveRows(a.live, M, step);
   const write = { out, ...(gelu && { pre: gelu.pre }) };
   const flops = 2 * M * N * K;
@@ -75,7 +70,8 @@ export function matmul(
       const dropout = part && low?.dropout, ranges = count < N || at !== undefined;
       const epilogue = {
         bias: bias !== undefined,
-        gelu: gelu !== undefined,
+        ...(gelu && { gelu: gelu.form }),
+        ...(accumulate === 1 && { accumulate: true }),
         ...(ranges && { ranges }),
         ...(part && { low: true }),
         ...(dropout && { dropout: "low" as const }),
@@ -127,10 +123,10 @@ export function matmul(
     : K;
   if (chunk < K) {
     const partial = tape.tensor([Math.ceil(K / chunk), M * N], undefined, "partial");
-    tape.run(tileMatmulKernel(workgroup, { bias: false, gelu: false, split: true }), "main", {
+    tape.run(tileMatmulKernel(workgroup, { split: true }), "main", {
       read: { a, ...right },
       write: { out: partial },
-      size: { ...common, ...strides, chunk },
+      size: { ...common, ...strides, accumulate, chunk },
       groups: (step) => [...groups(step), Math.ceil(liveRows(a.live, K, step) / chunk)],
       flops,
     });
@@ -139,14 +135,13 @@ export function matmul(
   }
   const epilogue = {
     bias: bias !== undefined,
-    gelu: gelu !== undefined,
-    split: false,
+    ...(gelu && { gelu: gelu.form }),
     quantised: packed !== undefined,
   };
   tape.run(tileMatmulKernel(workgroup, epilogue), "main", {
     read: { a, ...right, ...(bias && { bias }) },
     write,
-    size: { ...common, ...strides },
+    size: { ...common, ...strides, accumulate },
     constants: packed && quantisedConstants(packed),
     groups: (step) => [...groups(step), 1],
     flops,

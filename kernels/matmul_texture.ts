@@ -10,6 +10,7 @@
 import dropoutFunctions from "./dropout.wgsl" with { type: "text" };
 import gelu from "./gelu.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
+import { type GeluForm, geluNames } from "./gelu_forms.ts";
 import { stepKernel } from "./step.ts";
 import {
   eachSum,
@@ -37,9 +38,11 @@ export interface TextureTile {
 /** What is done beside the product. Absent parts leave no trace in the kernel. */
 export interface Epilogue {
   /** Adds `bias` [N]. */
-  bias: boolean;
-  /** Stores the sum in `pre` and applies GELU. */
-  gelu: boolean;
+  bias?: boolean;
+  /** Stores the sum in `pre` and applies this form of GELU. */
+  gelu?: GeluForm;
+  /** Adds to what is in `out`. Known when compiled, as a load that is not done costs as much as one that is: bench/tried.md. */
+  accumulate?: boolean;
   /** Operands and result are columns of wider matrices: fields aColumn, bColumn, bRow, outColumn, outWidth of Size. */
   ranges?: boolean;
   /** Invocations of a group are adjacent along rows, `group` and the dispatch count rows first: for few columns. */
@@ -64,9 +67,9 @@ export function textureMatmulKernel(form: MatmulForm, tile: TextureTile, epilogu
 
 function generate(form: MatmulForm, tile: TextureTile, epilogue: Epilogue): string {
   const { rows, columns, group } = tile;
-  const { bias, gelu: activated, ranges, tall, scaled, low, dropout } = epilogue;
+  const { bias, gelu: activated, accumulate, ranges, tall, scaled, low, dropout } = epilogue;
   const fields = [
-    "M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32",
+    "M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32",
     ...(ranges ? ["aColumn: u32, bColumn: u32, bRow: u32, outColumn: u32, outWidth: u32"] : []),
     ...(scaled ? ["scale: f32"] : []),
     ...(low ? ["lowSum: u32, lowColumn: u32"] : []),
@@ -101,8 +104,8 @@ fn store(row: u32, column: u32, sum: vec4f) {
   var v = sum;
   ${scaled ? "v *= size.scale;" : ""}
   ${bias ? `v += bias[${at("outColumn")}column];` : ""}
-  ${activated ? "pre[at] = Pre(v);\n  v = gelu(size.gelu, v);" : ""}
-  if (size.accumulate != 0u) { v += vec4f(out[at]); }
+  ${activated ? `pre[at] = Pre(v);\n  v = gelu(${geluNames[activated]}, v);` : ""}
+  ${accumulate ? "v += vec4f(out[at]);" : ""}
   out[at] = Out(v);
 }
 @compute @workgroup_size(${group[0]}, ${group[1]})

@@ -16,6 +16,7 @@
 import gelu from "./gelu.wgsl" with { type: "text" };
 import quantisedFunctions from "./quantised.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
+import { type GeluForm, geluNames } from "./gelu_forms.ts";
 import { stepKernel } from "./step.ts";
 
 /** The tile of one group of invocations. */
@@ -32,10 +33,10 @@ export interface WorkgroupTile {
 
 /** What is done with a sum before it is stored. */
 export interface TileEpilogue {
-  bias: boolean;
-  /** Stores the sum in `pre` and applies GELU. */
-  gelu: boolean;
-  split: boolean;
+  bias?: boolean;
+  /** Stores the sum in `pre` and applies this form of GELU. */
+  gelu?: GeluForm;
+  split?: boolean;
   /** `b` is a quantised weight, [N, K] or [K, N]: `bSum` or `bColumn` is 1, and rows are blocks of 64. @default {false} */
   quantised?: boolean;
 }
@@ -111,7 +112,7 @@ struct Size {
   M: u32, N: u32, K: u32,
   aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
   aFirst: u32, outFirst: u32, outRow: u32,
-  rowSource: u32, sumSource: u32, accumulate: u32, gelu: u32,${epilogue.split ? " chunk: u32," : ""}
+  rowSource: u32, sumSource: u32, accumulate: u32,${epilogue.split ? " chunk: u32," : ""}
 }
 alias A = f32;
 alias B = f32;
@@ -139,7 +140,7 @@ fn store(m: u32, n: u32, part: u32, sums: vec4f) {
   for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
     let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.outRow + size.outFirst + n + i;
     var v = sums[i]${epilogue.bias ? " + bias[size.outFirst + n + i]" : ""};
-    ${epilogue.gelu ? "pre[at] = Pre(v);\n    v = gelu(size.gelu, vec4f(v)).x;" : ""}
+    ${epilogue.gelu ? `pre[at] = Pre(v);\n    v = gelu(${geluNames[epilogue.gelu]}, vec4f(v)).x;` : ""}
     ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += f32(out[at]); }"}
     out[at] = Out(v);
   }

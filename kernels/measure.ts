@@ -50,12 +50,11 @@ const SPLIT_SIZE: ProductSize = [384, 384, 4096];
 
 /** Hexadecimal digits that change whenever a candidate's WGSL does: what was measured of another kernel says nothing. */
 export async function kernelDigest(): Promise<string> {
-  const epilogue = { bias: false, gelu: false };
   const codes = [
-    ...forms.flatMap((form) => textureTiles.map((tile) => textureMatmulKernel(form, tile, epilogue).code)),
-    ...workgroupTiles.flatMap((tile) =>
-      [false, true].map((split) => tileMatmulKernel(tile, { ...epilogue, split }).code)
+    ...forms.flatMap((form) =>
+      textureTiles.map((tile) => textureMatmulKernel(form, tile, { accumulate: form === "TN" }).code)
     ),
+    ...workgroupTiles.flatMap((tile) => [false, true].map((split) => tileMatmulKernel(tile, { split }).code)),
   ];
   const classes = (["cpu", "gpu"] as const).flatMap((kind) => [...classProducts[kind]]);
   const bytes = new TextEncoder().encode([JSON.stringify([SIZES, SPLIT_SIZE, splits, ...classes]), ...codes].join());

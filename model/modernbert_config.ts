@@ -1,7 +1,7 @@
 // ModernBertConfig: the fields of a ModernBERT config.json that change the mathematics, with Hugging Face's own defaults.
 // Mirrors configuration_modernbert.py of transformers 5, older files included; what we do not compute is refused by name.
 import { type GateForm } from "../kernels/gated.ts";
-import { type GeluForm } from "../kernels/matmul.ts";
+import { type GeluForm } from "../kernels/gelu_forms.ts";
 import { type FamilyConfig } from "./architecture.ts";
 import { parseGelu } from "./bert_config.ts";
 import type { ConfigFields } from "./config_fields.ts";

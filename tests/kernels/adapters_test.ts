@@ -3,7 +3,7 @@ import { type Tensor } from "../../gpu/tensor.ts";
 import { type Adapters } from "../../kernels/adapters.ts";
 import { sideKey, tokenKey } from "../../kernels/dropout.ts";
 import { linear } from "../../kernels/linear.ts";
-import { type GeluForm } from "../../kernels/matmul.ts";
+import { type GeluForm } from "../../kernels/gelu_forms.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { checkCase, type Input, normal, type Values } from "./harness.ts";
 import { adaptedBackward, adaptedForward } from "./reference/adapters.ts";

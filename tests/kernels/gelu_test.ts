@@ -1,6 +1,6 @@
 // One table of cases drives forward and gradient of gelu().
 import { gelu } from "../../kernels/gelu.ts";
-import { type GeluForm } from "../../kernels/matmul.ts";
+import { type GeluForm } from "../../kernels/gelu_forms.ts";
 import { checkCase, normal } from "./harness.ts";
 import { geluExact, geluExactDerivative, geluTanh, geluTanhDerivative } from "./reference/linear.ts";
 

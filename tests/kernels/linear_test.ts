@@ -1,6 +1,6 @@
 // One table of cases drives forward, gradients, both matmul schedules and both GELU forms of the dense layer.
 import { linear } from "../../kernels/linear.ts";
-import { type GeluForm } from "../../kernels/matmul.ts";
+import { type GeluForm } from "../../kernels/gelu_forms.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { checkCase, normal } from "./harness.ts";
 import {
