@@ -252,7 +252,7 @@ function recordAdamwRun({ gpu, pipelines }: Bench, schedules: OperationOptions["
   // Zero moments and gradients would be as fast as any: no kernel looks before it computes, and no denormals arise.
   upload(gpu, state.parameters, new Float32Array(OPTIMIZED).fill(0.02));
   const recorder = new Recorder(gpu);
-  recordAdamw(recorder, { ...state, decayedLength: OPTIMIZED }, { metrics, flag, schedules });
+  recordAdamw(recorder, [{ ...state, decayedLength: OPTIMIZED }], { metrics, flag, schedules });
   const program = recorder.build(pipelines, stepFields);
   const step = stepValues(adamwStep({ step: 1, learningRate: 1e-5 }));
   return {

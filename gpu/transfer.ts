@@ -2,7 +2,7 @@
 import { GpuError, ShapeError } from "../errors.ts";
 import { stagingBuffer } from "./buffers.ts";
 import { type Gpu } from "./device.ts";
-import { elementBytes, type Tensor } from "./tensor.ts";
+import { elementBytes, type Region, type Tensor } from "./tensor.ts";
 
 /** Values of one copy: WebGPU stages as much again. */
 const UPLOAD = 2 ** 24;
@@ -33,30 +33,61 @@ export function upload(
   }
 }
 
-/** Reads tensors back, f16 as f32, in one wait (a map costs 10 ms or more in Deno, whatever its size). */
-export async function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
-  const offsets: number[] = [];
-  let bytes = 0;
-  for (const tensor of tensors) {
-    if (!tensor.region) throw new GpuError(`Cannot read ${tensor.label}: it has no memory yet`);
-    offsets.push(bytes);
-    bytes += Math.ceil(tensor.bytes / 256) * 256;
+/** Bytes that are staged at once, if one buffer holds as many: a wait costs 10 ms or more in Deno, whatever its size. */
+const STAGED = 2 ** 28;
+
+/** Reads tensors back, f16 as f32. */
+export function readTensors(gpu: Gpu, tensors: readonly Tensor[]): Promise<Float32Array<ArrayBuffer>[]> {
+  return readJoined(gpu, tensors.map((tensor) => [tensor]));
+}
+
+/** Reads tensors back, those of each list end to end in one array. */
+export async function readJoined(
+  gpu: Gpu,
+  lists: readonly (readonly Tensor[])[],
+): Promise<Float32Array<ArrayBuffer>[]> {
+  const limit = Math.min(STAGED, Math.floor(gpu.limits.maxBufferSize / 256) * 256);
+  const joined = lists.map((tensors) => new Uint8Array(tensors.reduce((sum, { bytes }) => sum + bytes, 0)));
+  let pieces: Piece[] = [], staged = 0;
+  for (const [i, tensors] of lists.entries()) {
+    let first = 0;
+    for (const { region, bytes, label } of tensors) {
+      if (!region) throw new GpuError(`Cannot read ${label}: it has no memory yet`);
+      for (let at = 0; at < bytes;) {
+        const size = Math.min(bytes - at, limit - staged), to = joined[i].subarray(first + at, first + at + size);
+        pieces.push({ from: { buffer: region.buffer, offset: region.offset + at, size }, at: staged, to });
+        at += size;
+        staged += Math.ceil(size / 256) * 256;
+        if (staged < limit) continue;
+        await readPieces(gpu, pieces, staged);
+        [pieces, staged] = [[], 0];
+      }
+      first += bytes;
+    }
   }
+  if (pieces.length > 0) await readPieces(gpu, pieces, staged);
+  return joined.map(({ buffer }, i) =>
+    lists[i][0].dtype === "f16" ? Float32Array.from(new Float16Array(buffer)) : new Float32Array(buffer)
+  );
+}
+
+interface Piece {
+  from: Region;
+  /** Its first byte in the staging buffer. */
+  at: number;
+  to: Uint8Array<ArrayBuffer>;
+}
+
+async function readPieces(gpu: Gpu, pieces: readonly Piece[], bytes: number): Promise<void> {
   const staging = stagingBuffer(gpu, bytes);
   try {
     const encoder = gpu.device.createCommandEncoder();
-    tensors.forEach(({ region, bytes }, i) => {
-      encoder.copyBufferToBuffer(region!.buffer, region!.offset, staging, offsets[i], bytes);
-    });
+    for (const { from, at } of pieces) encoder.copyBufferToBuffer(from.buffer, from.offset, staging, at, from.size);
     gpu.device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     const mapped = staging.getMappedRange();
-    const results = tensors.map(({ bytes, dtype }, i) => {
-      const own = mapped.slice(offsets[i], offsets[i] + bytes);
-      return dtype === "f16" ? Float32Array.from(new Float16Array(own)) : new Float32Array(own);
-    });
+    for (const { at, to } of pieces) to.set(new Uint8Array(mapped, at, to.length));
     gpu.check();
-    return results;
   } finally {
     staging.destroy();
   }

@@ -11,8 +11,8 @@ import { type Schedules } from "./schedules.ts";
 
 const kernel = stepKernel("adamw", finite + source);
 
-/** Trainable parameters with their gradients and moments, each flat [N] in memory of its own, N a multiple of 64. */
-export interface OptimizerState {
+/** A shard of the trainable parameters with their gradients and moments, each flat [N] in memory of its own, N a multiple of 64. */
+export interface OptimizerShard {
   parameters: Tensor;
   gradients: Tensor;
   firstMoments: Tensor;
@@ -46,23 +46,16 @@ export interface AdamwOptions {
 const BLOCK = 512;
 
 /**
- * Records one optimizer step: norm, clip coefficient, update, gradients cleared.
+ * Records one optimizer step: norm of all shards together, clip coefficient, update, gradients cleared.
  *
- * @throws {ShapeError} if a length is not a multiple of 64 or the four tensors differ in length
+ * @throws {ShapeError} if a length is not a multiple of 64 or the four tensors of a shard differ in length
  */
-export function recordAdamw(recorder: Recorder, state: OptimizerState, options: AdamwOptions): void {
-  const { parameters, gradients, firstMoments, secondMoments, decayedLength } = state;
+export function recordAdamw(recorder: Recorder, shards: readonly OptimizerShard[], options: AdamwOptions): void {
   const { clip: maxNorm = 1, weightDecay = 0.01, betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8 } = options;
-  const N = parameters.size;
-  const lengths = [parameters, gradients, firstMoments, secondMoments].map((tensor) => tensor.size);
-  if (lengths.some((length) => length !== N) || N % 64 !== 0 || decayedLength % 64 !== 0 || decayedLength > N) {
-    throw new ShapeError(
-      `Cannot optimise flat buffers of ${lengths} values with ${decayedLength} decayed: one multiple of 64 is needed`,
-    );
-  }
+  shards.forEach(checkLengths);
   const constants = options.schedules.rowPerGroup ? { LANES: 64, RUN: BLOCK / 64 } : { LANES: 8, RUN: BLOCK / 8 };
   const bound = Math.floor(recorder.gpu.limits.maxStorageBufferBindingSize / 256) * 64;
-  const ranges = rangesOf(N, Math.min(options.rangeLength ?? bound, bound));
+  const ranges = rangesOf(shards, Math.min(options.rangeLength ?? bound, bound));
   const groups = ranges.map(({ length }) => Math.ceil(length / 4 / BLOCK));
   const partial = recorder.tensor([groups.reduce((a, b) => a + b, 0)], { label: "partial norms" });
   const clip = recorder.tensor([2], { label: "clip" });
@@ -78,8 +71,8 @@ export function recordAdamw(recorder: Recorder, state: OptimizerState, options: 
     growAfter: options.lossScale?.growAfter ?? 0,
   };
   let offset = 0;
-  const sizes = ranges.map(({ first, length }, i) => {
-    const decayed = Math.min(length, Math.max(0, decayedLength - first));
+  const sizes = ranges.map(({ shard, first, length }, i) => {
+    const decayed = Math.min(length, Math.max(0, shard.decayedLength - first));
     const size = { ...common, N: length, offset, decayed };
     offset += groups[i];
     return size;
@@ -87,7 +80,7 @@ export function recordAdamw(recorder: Recorder, state: OptimizerState, options: 
 
   ranges.forEach((range, i) => {
     recorder.run(kernel, "partial_norm", {
-      read: { g: slice(gradients, range) },
+      read: { g: slice(range.shard.gradients, range) },
       write: { partial },
       size: sizes[i],
       constants,
@@ -102,16 +95,26 @@ export function recordAdamw(recorder: Recorder, state: OptimizerState, options: 
     groups: 1,
   });
   ranges.forEach((range, i) => {
+    const { parameters, firstMoments, secondMoments } = range.shard;
     const [p, m, v] = [parameters, firstMoments, secondMoments].map((tensor) => slice(tensor, range));
     recorder.run(kernel, "update", {
-      read: { g: slice(gradients, range) },
+      read: { g: slice(range.shard.gradients, range) },
       write: { p, m, v, clip },
       size: sizes[i],
       constants,
       groups: groups[i],
     });
   });
-  recorder.clear(gradients);
+  for (const { gradients } of shards) recorder.clear(gradients);
+}
+
+function checkLengths({ decayedLength, parameters, gradients, firstMoments, secondMoments }: OptimizerShard): void {
+  const N = parameters.size, lengths = [parameters, gradients, firstMoments, secondMoments].map(({ size }) => size);
+  if (lengths.some((length) => length !== N) || N % 64 !== 0 || decayedLength % 64 !== 0 || decayedLength > N) {
+    throw new ShapeError(
+      `Cannot optimise flat buffers of ${lengths} values with ${decayedLength} decayed: one multiple of 64 is needed`,
+    );
+  }
 }
 
 /** The fields of the step uniform for optimizer step `step`, counted from 1. */
@@ -129,15 +132,21 @@ export function adamwStep(
   };
 }
 
+/** What one dispatch takes of a shard. */
 interface Range {
+  shard: OptimizerShard;
   first: number;
   length: number;
 }
 
-function rangesOf(length: number, limit: number): Range[] {
-  const ranges: Range[] = [];
-  for (let first = 0; first < length; first += limit) ranges.push({ first, length: Math.min(limit, length - first) });
-  return ranges;
+function rangesOf(shards: readonly OptimizerShard[], limit: number): Range[] {
+  return shards.flatMap((shard) => {
+    const N = shard.parameters.size;
+    return Array.from({ length: Math.ceil(N / limit) }, (_, i) => {
+      const first = i * limit;
+      return { shard, first, length: Math.min(limit, N - first) };
+    });
+  });
 }
 
 function slice(flat: Tensor, { first, length }: Range): Tensor {

@@ -1,6 +1,7 @@
 // Where parameters lie in flat buffers.
 import { ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
+import { type DType, elementBytes } from "../gpu/tensor.ts";
 import { type ParameterSpec } from "./parameters.ts";
 
 export interface Place {
@@ -31,43 +32,55 @@ export function groupFused(places: readonly Place[]): Map<string, Place[]> {
   return groups;
 }
 
-/** Offsets in the order given, from `start` on; aligned but inside a fused group. @throws {ShapeError} past one buffer */
-export function layOut(gpu: Gpu, specs: readonly ParameterSpec[], start: number): { places: Place[]; end: number } {
-  const { maxBufferSize } = gpu.limits;
+/** Offsets in the order given, from `start` on; aligned but inside a fused group. */
+export function layOut(specs: readonly ParameterSpec[], start = 0): { places: Place[]; end: number } {
   const places: Place[] = [], align = specs.some(({ quant }) => quant === "f16") ? HALF_ALIGN : ALIGN;
   let end = start;
   specs.forEach((spec, i) => {
     if (!spec.fuse || specs[i - 1]?.fuse !== spec.fuse) end = alignUp(end, align);
-    const bytes = sizeOf(spec.shape) * 4;
-    if (end * 4 + bytes > maxBufferSize) {
-      throw new ShapeError(
-        `Cannot place "${spec.name}" of ${bytes} bytes after ${
-          end * 4
-        }: one buffer of this adapter holds ${maxBufferSize} bytes: ` +
-          `use a smaller model`,
-      );
-    }
     places.push({ spec, offset: end });
     end += sizeOf(spec.shape);
   });
   return { places, end: alignUp(end, align) };
 }
 
-/** Consecutive specs, as many together as fit one buffer; what is fused stays together. */
-export function splitByBuffer(gpu: Gpu, specs: readonly ParameterSpec[]): ParameterSpec[][] {
-  const most = Math.floor(gpu.limits.maxBufferSize / 4 / ALIGN) * ALIGN;
-  const buffers: ParameterSpec[][] = [[]];
-  let used = 0;
-  for (let i = 0; i < specs.length;) {
-    const group = [specs[i++]], { fuse } = group[0];
-    while (fuse && specs[i]?.fuse === fuse) group.push(specs[i++]);
-    const floats = alignUp(group.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
-    if (used > 0 && used + floats > most) {
-      buffers.push([]);
-      used = 0;
+/** Values from `first` to `end` of what was laid out, in a buffer of their own. */
+export interface Shard {
+  first: number;
+  end: number;
+  places: Place[];
+}
+
+/**
+ * Consecutive places, as many in one buffer as one binding of the adapter holds; what is fused stays together, and what is larger
+ * has a buffer to itself. End to end the shards are what was laid out.
+ *
+ * @throws {ShapeError} where a buffer of the adapter does not hold one
+ */
+export function cutByBuffer(
+  { limits: { maxBufferSize, maxStorageBufferBindingSize } }: Gpu,
+  { places, end }: { places: readonly Place[]; end: number },
+  dtype: DType = "f32",
+): Shard[] {
+  const shards: Shard[] = [], bytesOf = (values: number) => values * elementBytes(dtype);
+  const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  for (let i = 0; i < places.length;) {
+    const { spec: { name, fuse }, offset } = places[i], group = [places[i++]];
+    while (fuse && places[i]?.spec.fuse === fuse) group.push(places[i++]);
+    const groupEnd = places[i]?.offset ?? end, bytes = bytesOf(groupEnd - offset);
+    if (bytes > maxBufferSize) {
+      throw new ShapeError(
+        `Cannot place "${name}"${
+          group.length > 1 ? ` and what is fused with it` : ""
+        } of ${bytes} bytes: one buffer of ` +
+          `this adapter holds ${maxBufferSize}: use a smaller model`,
+      );
     }
-    buffers.at(-1)!.push(...group);
-    used += floats;
+    const last = shards.at(-1);
+    if (last && bytesOf(groupEnd - last.first) <= most) {
+      last.places.push(...group);
+      last.end = groupEnd;
+    } else shards.push({ first: offset, end: groupEnd, places: group });
   }
-  return buffers;
+  return shards;
 }

@@ -1,5 +1,5 @@
-// Parameters of a model in flat buffers: trainable ones in one, decayed first, frozen ones in others. Zeroing, the
-// gradient norm, clipping and AdamW are then a few dispatches, whatever the number of tensors.
+// Parameters of a model in flat buffers, as few as the adapter's limits allow: trainable ones, decayed first, and frozen ones in
+// others. Zeroing, the gradient norm, clipping and AdamW are then a few dispatches, whatever the number of tensors.
 import { InputError, ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
@@ -7,7 +7,7 @@ import { type DType, elementBytes, Tensor } from "../gpu/tensor.ts";
 import { readTensors, upload } from "../gpu/transfer.ts";
 import { QuantisedTensor } from "../kernels/quantised.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
-import { ALIGN, groupFused, layOut, type Place, sizeOf, splitByBuffer } from "./parameter_layout.ts";
+import { ALIGN, cutByBuffer, groupFused, layOut, type Place, type Shard, sizeOf } from "./parameter_layout.ts";
 import { QuantisedParameters } from "./quantised_parameters.ts";
 
 /** A parameter as a model asks for it. */
@@ -32,8 +32,8 @@ export interface ParameterSpec {
 /** In bits of their own, or in floats of 16 bits. */
 export type BaseForm = QuantForm | "f16";
 
-/** Trainable parameters with their gradients and moments, each flat; lengths are multiples of 64 floats (256 bytes). */
-export interface FlatState {
+/** A shard of the trainable parameters with their gradients and moments, each flat; lengths are multiples of 64 floats (256 bytes). */
+export interface FlatShard {
   parameters: Tensor;
   gradients: Tensor;
   firstMoments: Tensor;
@@ -44,7 +44,8 @@ export interface FlatState {
 
 /** Owns the buffers of all parameters, and of gradients and moments of the trainable ones. */
 export class Parameters {
-  readonly flat: FlatState;
+  /** End to end, whatever the adapter's limits, all that is trained: the order of checkpoints. */
+  readonly flat: readonly FlatShard[];
   /** Of each trainable tensor and fused view, for the tape. */
   readonly gradients = new Map<Tensor, Tensor>();
   readonly specs: readonly ParameterSpec[];
@@ -61,17 +62,18 @@ export class Parameters {
     this.#gpu = gpu;
     this.specs = specs;
     const trainable = specs.filter((s) => s.trainable);
-    const decayed = layOut(gpu, trainable.filter((s) => s.decay), 0);
-    const undecayed = layOut(gpu, trainable.filter((s) => !s.decay), decayed.end);
-    const flat = (label: string) => ownedTensor(gpu, [Math.max(ALIGN, undecayed.end)], { label });
-    this.flat = {
-      parameters: flat("parameters"),
-      gradients: flat("gradients"),
-      firstMoments: flat("first moments"),
-      secondMoments: flat("second moments"),
-      decayedLength: decayed.end,
-    };
-    this.#view([...decayed.places, ...undecayed.places], this.flat.parameters, this.flat.gradients);
+    const decayed = layOut(trainable.filter((s) => s.decay));
+    const undecayed = layOut(trainable.filter((s) => !s.decay), decayed.end);
+    const laidOut = { places: [...decayed.places, ...undecayed.places], end: undecayed.end };
+    const shards = laidOut.end > 0 ? cutByBuffer(gpu, laidOut) : [{ first: 0, end: ALIGN, places: [] }];
+    this.flat = shards.map((shard) => {
+      const flat = (label: string) => ownedTensor(gpu, [shard.end - shard.first], { label });
+      const decayedLength = Math.min(shard.end, Math.max(shard.first, decayed.end)) - shard.first;
+      const parameters = flat("parameters"), gradients = flat("gradients");
+      this.#view(shard, parameters, gradients);
+      const moments = { firstMoments: flat("first moments"), secondMoments: flat("second moments") };
+      return { parameters, gradients, ...moments, decayedLength };
+    });
     const floats = specs.filter((s) => !s.trainable && !s.quant), halves = specs.filter((s) => s.quant === "f16");
     this.#frozen = [...this.#placeFrozen(floats, "f32"), ...this.#placeFrozen(halves, "f16")];
     this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant && s.quant !== "f16"));
@@ -81,10 +83,9 @@ export class Parameters {
 
   #placeFrozen(specs: readonly ParameterSpec[], dtype: DType): Tensor[] {
     if (specs.length === 0) return [];
-    return splitByBuffer(this.#gpu, specs).map((some) => {
-      const { places, end } = layOut(this.#gpu, some, 0);
-      const flat = ownedTensor(this.#gpu, [end], { label: "frozen parameters", dtype });
-      this.#view(places, flat);
+    return cutByBuffer(this.#gpu, layOut(specs), dtype).map((shard) => {
+      const flat = ownedTensor(this.#gpu, [shard.end - shard.first], { label: "frozen parameters", dtype });
+      this.#view(shard, flat);
       return flat;
     });
   }
@@ -160,7 +161,7 @@ export class Parameters {
   /** Of each of the two sets of moments, gradients and trained parameters; and of the frozen ones. */
   get bytes(): { trained: number; frozen: number } {
     const frozen = this.#frozen.reduce((sum, { bytes }) => sum + bytes, this.#quantised.bytes);
-    return { trained: this.flat.parameters.bytes, frozen };
+    return { trained: this.flat.reduce((sum, { parameters }) => sum + parameters.bytes, 0), frozen };
   }
 
   dispose(): void {
@@ -169,16 +170,19 @@ export class Parameters {
   }
 
   #buffers(): Tensor[] {
-    const { parameters, gradients, firstMoments, secondMoments } = this.flat;
-    return [parameters, gradients, firstMoments, secondMoments, ...this.#frozen];
+    const trained = this.flat.flatMap((shard) => [
+      ...[shard.parameters, shard.gradients],
+      ...[shard.firstMoments, shard.secondMoments],
+    ]);
+    return [...trained, ...this.#frozen];
   }
 
-  #view(places: Place[], parameters: Tensor, gradients?: Tensor): void {
+  #view({ first, places }: Shard, parameters: Tensor, gradients?: Tensor): void {
     const view = (name: string, { offset }: Place, shape: readonly number[]) => {
       const slice = (flat: Tensor, label: string) =>
         new Tensor(shape, { label, dtype: flat.dtype }, {
           buffer: flat.region!.buffer,
-          offset: offset * elementBytes(flat.dtype),
+          offset: (offset - first) * elementBytes(flat.dtype),
           size: sizeOf(shape) * elementBytes(flat.dtype),
         });
       const tensor = slice(parameters, name);

@@ -6,7 +6,7 @@ import { type Program } from "../gpu/program.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
-import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
+import { readJoined, readTensor, readTensors, upload } from "../gpu/transfer.ts";
 import { adamwStep } from "../kernels/adamw.ts";
 import { Probe } from "../kernels/probe.ts";
 import { initialLossScale } from "../kernels/loss_scale.ts";
@@ -222,23 +222,26 @@ export class GpuEngine implements Engine {
 
   async readState(): Promise<EngineState> {
     const { flat } = this.parameters, { lossScale } = this.#tensors;
-    const tensors = [...stateKeys.map((key) => flat[key]), ...(lossScale ? [lossScale] : [])];
-    const [parameters, firstMoments, secondMoments, scale] = await readTensors(this.#options.gpu, tensors);
+    const tensors = [...stateKeys.map((key) => flat.map((shard) => shard[key])), ...(lossScale ? [[lossScale]] : [])];
+    const [parameters, firstMoments, secondMoments, scale] = await readJoined(this.#options.gpu, tensors);
     return { parameters, firstMoments, secondMoments, ...(scale && { lossScale: scale }) };
   }
 
   // deno-lint-ignore require-await -- uploads are enqueued; the interface leaves room for engines that wait
   async writeState(state: EngineState): Promise<void> {
+    const { flat } = this.parameters, size = flat.reduce((sum, { parameters }) => sum + parameters.size, 0);
     for (const key of stateKeys) {
-      const tensor = this.parameters.flat[key];
-      if (state[key].length !== tensor.size) {
+      if (state[key].length !== size) {
         throw new InputError(
           `Cannot resume: the checkpoint holds ${
             state[key].length
-          } ${key}, this model has ${tensor.size}: use the run's own flags`,
+          } ${key}, this model has ${size}: use the run's own flags`,
         );
       }
-      upload(this.#options.gpu, tensor, state[key]);
+      let first = 0;
+      for (const { [key]: tensor } of flat) {
+        upload(this.#options.gpu, tensor, state[key].subarray(first, first += tensor.size));
+      }
     }
     const { lossScale } = this.#tensors;
     if (!lossScale) return;

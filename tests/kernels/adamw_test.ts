@@ -41,7 +41,12 @@ async function optimizer({ N, decayedLength, isCpu = true, ...options }: Setting
   flat.flag = ownedTensor(gpu, [1], { dtype: "u32" });
   const recorder = new Recorder(gpu);
   const { metrics, flag } = flat;
-  recordAdamw(recorder, { ...flat, decayedLength }, { ...options, metrics, flag, schedules: defaultSchedules(isCpu) });
+  recordAdamw(recorder, [{ ...flat, decayedLength }], {
+    ...options,
+    metrics,
+    flag,
+    schedules: defaultSchedules(isCpu),
+  });
   const program = recorder.build(pipelines, stepFields, { poison: true });
   const dispose = () => {
     program.dispose();

@@ -14,6 +14,7 @@ import { type Adapters } from "../../kernels/adapters.ts";
 import { defaultSchedules, type Schedules } from "../../kernels/schedules.ts";
 import { stepFields, type StepUniform } from "../../kernels/step.ts";
 import { type Precision, Tape } from "../../kernels/tape.ts";
+import { limitedGpu } from "../limited_gpu.ts";
 
 /** One input of an operation. */
 export interface Input {
@@ -109,10 +110,7 @@ function guarded(gpu: Gpu, shape: readonly number[], live?: Live): { tensor: Ten
 export async function checkCase(name: string, at: Case): Promise<void> {
   const { gpu, pipelines } = await testGpu();
   const step = stepValues(at.step);
-  const { maxTextureDimension2D, maxComputeWorkgroupsPerDimension, maxBufferSize } = gpu.limits;
-  const kept = { maxTextureDimension2D, maxComputeWorkgroupsPerDimension, maxBufferSize };
-  const limits = { ...kept, maxStorageBufferBindingSize: at.bindingBytes! } as GPUSupportedLimits;
-  const recorder = new Recorder(at.bindingBytes ? { ...gpu, limits } : gpu);
+  const recorder = new Recorder(at.bindingBytes ? limitedGpu(gpu, { binding: at.bindingBytes }) : gpu);
   const inputs: Record<string, Tensor> = {};
   const parameterGradients = new Map<Tensor, Tensor>();
   const guards: { name: string; whole: Tensor; size: number }[] = [];

@@ -31,7 +31,7 @@ async function optimizer(scale?: number): Promise<Optimizer> {
   upload(gpu, state, Float32Array.of(scale ?? 0, 0, 0));
   const recorder = new Recorder(gpu), schedules = defaultSchedules(gpu.report.isCpu);
   const lossScale = scale === undefined ? undefined : { state, growAfter };
-  recordAdamw(recorder, { ...flat, decayedLength: 64 }, { metrics, flag, lossScale, schedules });
+  recordAdamw(recorder, [{ ...flat, decayedLength: 64 }], { metrics, flag, lossScale, schedules });
   const program = recorder.build(pipelines, stepFields, { poison: true });
   let step = 0;
   return {

@@ -11,6 +11,7 @@ import { estimateMemory, totalBytes } from "../../train/memory.ts";
 import { checkMemory } from "../../train/memory_check.ts";
 import { loadGolden, packGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
+import { limitedGpu } from "../limited_gpu.ts";
 import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
 
 /** The Gpu, with a count of the bytes of all storage buffers and textures made on it. */
@@ -69,12 +70,10 @@ for (const [name, changes] of cases) {
   });
 }
 
-Deno.test("estimateMemory() is what the engine allocates where dense weights are bound in parts", async () => {
+Deno.test("estimateMemory() is what the engine allocates where weights are bound in parts, and what is trained is many shards", async () => {
   const golden = await loadGolden("bert_tiles"), counter = counting((await testGpu()).gpu);
-  const { maxBufferSize, maxTextureDimension2D, maxComputeWorkgroupsPerDimension } = counter.gpu.limits;
-  const others = { maxBufferSize, maxTextureDimension2D, maxComputeWorkgroupsPerDimension };
   // Below the weights of queries, keys and values, [192, 64], and above all activations.
-  const gpu = { ...counter.gpu, limits: { ...others, maxStorageBufferBindingSize: 28 * 1024 } as GPUSupportedLimits };
+  const gpu = limitedGpu(counter.gpu, { binding: 28 * 1024, buffer: 48 * 1024 });
   const capacity = { tokens: 32, segments: 4, battles: 2 };
   const options = { ...await goldenEngineOptions(gpu, golden, golden.folder), capacity };
   const engine = await openGoldenEngine(gpu, golden, golden.folder, { capacity });
@@ -154,4 +153,15 @@ Deno.test("checkMemory() takes a CPU adapter's limit from the machine, and knows
   } finally {
     Deno.systemMemoryInfo = real;
   }
+});
+
+Deno.test("checkMemory() refuses a tensor that one buffer does not hold, by its name", () => {
+  const gpu = { ...usualGpu, check() {}, dispose() {} } as unknown as Gpu;
+  const limits = { ...usualGpu.limits, maxBufferSize: 2 ** 25, maxStorageBufferBindingSize: 2 ** 25 };
+  const small = { ...gpu, limits } as unknown as Gpu;
+  assert.throws(() => checkMemory(small, miniLm(small, { batchTokens: 1024 })), {
+    name: "UsageError",
+    message: 'Cannot place "embeddings.word_embeddings.weight" of 46881792 bytes: one buffer of this adapter holds ' +
+      "33554432: no flag makes it fit: use a smaller model",
+  });
 });
