@@ -60,6 +60,8 @@ export interface CreateEngineOptions {
   seed: number;
   /** Of a run that is resumed; else from the cache, else measured. */
   schedules?: Schedules;
+  /** The adapter whose they are: another one does without them. @default any */
+  schedulesOf?: string;
   /** False: take good defaults in place of measured schedules. @default {true} */
   tune?: boolean;
   /** Told in one line what the user should know. */
@@ -83,7 +85,8 @@ export async function createEngine(options: CreateEngineOptions): Promise<Create
   try {
     checkPrecision(gpu, options.quant === "f16" ? "f16" : options.precision);
     const asked = { ...options, gpu, ...engineChoices(gpu, options) };
-    const schedules = options.schedules ??
+    const isOther = options.schedulesOf !== undefined && options.schedulesOf !== gpu.report.name;
+    const schedules = (isOther ? undefined : options.schedules) ??
       (options.tune === false ? defaultSchedules(gpu.report.isCpu) : (await tunedSchedules(gpu, {
         folder: ownCache(processEnvironment),
         classes: classesOf(gpu, asked),

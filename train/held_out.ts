@@ -8,7 +8,6 @@ import { InputError, UsageError } from "../errors.ts";
 import { isObject, type JsonObject, parseObject } from "../model/json_text.ts";
 import { loadRunData, readRunParts, type RunParts } from "./load_data.ts";
 import type { DataRecord, RunRecord } from "./run_record.ts";
-import type { TrainSettings } from "./settings.ts";
 
 export interface HeldOut {
   battles: EncodedBattle[];
@@ -30,19 +29,22 @@ export async function readRun(folder: string): Promise<JsonObject | undefined> {
   return parseObject(text, `Cannot read ${path}`, "train again");
 }
 
+/** The record of the run in `folder`. @throws {UsageError} if it holds none */
+async function recordOf(folder: string): Promise<Pick<RunRecord, "settings" | "data" | "valid">> {
+  const run = await readRun(folder);
+  if (isObject(run?.settings) && isObject(run.data)) return run as unknown as RunRecord;
+  throw new UsageError(`Cannot find what ${folder} held out: it has no run.json of a run: name battles with --data`);
+}
+
 /** @throws {UsageError} if the run held nothing out @throws {InputError} if its data changed since */
 export async function heldOutOf(folder: string, tokenizer: Tokenizer, encoding: EncodeOptions): Promise<HeldOut> {
-  const run = await readRun(folder);
-  if (!isObject(run?.settings) || !isObject(run.data)) {
-    throw new UsageError(`Cannot find what ${folder} held out: it has no run.json of a run: name battles with --data`);
-  }
-  const settings = run.settings as unknown as TrainSettings;
-  const data = await loadRunData(tokenizer, { ...settings, ...encoding, extraData: undefined });
+  const run = await recordOf(folder);
+  const data = await loadRunData(tokenizer, { ...run.settings, ...encoding, extraData: undefined });
   if (data.valid.length === 0) {
     throw new UsageError(`Cannot find what ${folder} held out: it trained on all its battles: name others with --data`);
   }
   const record = data.validRecord ?? data.trainRecord;
-  const recorded = (data.validRecord ? run.valid : run.data) as unknown as DataRecord | undefined;
+  const recorded = data.validRecord ? run.valid : run.data;
   if (record.sha256 !== recorded?.sha256) {
     throw new InputError(`Cannot find what ${folder} held out: ${record.source} has changed since: name --data`);
   }
@@ -52,12 +54,8 @@ export async function heldOutOf(folder: string, tokenizer: Tokenizer, encoding: 
 /** The battles that a run learned from and those it held out, as texts.
  *  @throws {UsageError} if the folder holds no run @throws {InputError} if its data changed since, or is gone */
 export async function partsOfRun(folder: string): Promise<RunParts> {
-  const run = await readRun(folder);
-  if (!isObject(run?.settings) || !isObject(run.data)) {
-    throw new UsageError(`Cannot find what ${folder} learned from: it has no run.json of a run: name it with --train`);
-  }
-  const parts = await readRunParts(run.settings as unknown as TrainSettings);
-  const { trainRecord, validRecord } = parts, { data, valid = data } = run as unknown as RunRecord;
+  const { settings, data, valid = data } = await recordOf(folder), parts = await readRunParts(settings);
+  const { trainRecord, validRecord } = parts;
   for (const [now, then] of [[trainRecord, data], [validRecord, valid]]) {
     if (now.sha256 === then.sha256) continue;
     throw new InputError(

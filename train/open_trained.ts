@@ -4,10 +4,9 @@ import type { EncodeOptions } from "../data/template.ts";
 import type { Tokenizer } from "../data/tokenizer.ts";
 import { InputError } from "../errors.ts";
 import { readLora } from "../model/adapter_weights.ts";
-import { isObject } from "../model/json_text.ts";
-import { type CreatedEngine, createEngine } from "./create_engine.ts";
+import { isSchedules } from "../kernels/schedules.ts";
+import { type CreatedEngine, createEngine, type CreateEngineOptions } from "./create_engine.ts";
 import { readModelFolder } from "./model_folder.ts";
-import type { RunRecord } from "./run_record.ts";
 import { resolveMaxTokens } from "./settings.ts";
 
 export interface Trained extends CreatedEngine {
@@ -52,12 +51,7 @@ export async function openTrained(
     seed: 0,
     tune: asked.tune,
   };
-  const run = await runOf(folder);
-  let created = await createEngine({ ...options, schedules: run?.schedules });
-  if (run && created.adapter.name !== run.adapter.name) {
-    created.dispose();
-    created = await createEngine(options);
-  }
+  const created = await createEngine({ ...options, ...await schedulesOf(folder) });
   const { initialised } = created.engine;
   if (initialised.length > 0) {
     created.dispose();
@@ -70,12 +64,12 @@ export async function openTrained(
   return { ...created, tokenizer, encoding };
 }
 
-/** Adapter and schedules of the run that made the folder: on the same adapter they give the same last bits. */
-async function runOf(folder: string): Promise<Pick<RunRecord, "adapter" | "schedules"> | undefined> {
+/** Of the run that made the folder: on the same adapter they give the same last bits. None where they cannot be read. */
+async function schedulesOf(folder: string): Promise<Pick<CreateEngineOptions, "schedules" | "schedulesOf">> {
   try {
-    const run = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
-    return isObject(run.adapter) && isObject(run.schedules) ? run as unknown as RunRecord : undefined;
+    const { adapter, schedules } = JSON.parse(await Deno.readTextFile(join(folder, "run.json")));
+    return isSchedules(schedules) ? { schedules, schedulesOf: adapter.name } : {};
   } catch {
-    return undefined;
+    return {};
   }
 }

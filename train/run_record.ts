@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { InputError, UsageError } from "../errors.ts";
 import { isObject, type JsonObject } from "../model/json_text.ts";
-import type { Schedules } from "../kernels/schedules.ts";
+import { isSchedules, type Schedules } from "../kernels/schedules.ts";
 import project from "../deno.json" with { type: "json" };
 import { type Flag, flagName, parseFlag } from "./flags.ts";
 import { type TrainFlags, trainFlags, type TrainSettings } from "./settings.ts";
@@ -78,10 +78,12 @@ export function resumedChoices(
   path: string,
   run: JsonObject,
 ): Pick<RunRecord, "started" | "adapter" | "schedules" | "data" | "valid" | "extra"> {
-  for (const field of ["adapter", "schedules", "data"]) {
-    if (!isObject(run[field])) {
-      throw new InputError(`Cannot resume ${path}: its run.json has no ${field}: start again with --force`);
-    }
+  const sound = { adapter: isObject(run.adapter), schedules: isSchedules(run.schedules), data: isObject(run.data) };
+  for (const [field, isSound] of Object.entries(sound)) {
+    if (isSound) continue;
+    throw new InputError(
+      `Cannot resume ${path}: its run.json has no ${field} that can be read: start again with --force`,
+    );
   }
   return run as unknown as RunRecord;
 }

@@ -58,7 +58,10 @@ Deno.test("evaluate --model scores what the run held out, finds its training par
         ["--model", "b"],
         /^Cannot find what b learned from: .* has changed since: name files with --data and --train\n$/,
       ],
-      [["--model", "model"], /^Cannot find what model learned from: it has no run\.json/],
+      [
+        ["--model", "model"],
+        /^Cannot find what model held out: it has no run\.json of a run: name battles with --data/,
+      ],
       [
         ["--model", "b", "--report", "odd.csv"],
         /^Cannot write odd\.csv: it exists and is no report: name another --report/,

@@ -1,7 +1,8 @@
 // What a resumed run takes from run.json, and what it refuses.
 import assert from "node:assert/strict";
 import { InputError, UsageError } from "../../errors.ts";
-import { checkSameData, fileSha256, resumedFlags, textSha256 } from "../../train/run_record.ts";
+import { defaultSchedules } from "../../kernels/schedules.ts";
+import { checkSameData, fileSha256, resumedChoices, resumedFlags, textSha256 } from "../../train/run_record.ts";
 import { resolveSettings, type TrainFlags, trainFlags } from "../../train/settings.ts";
 
 const defaults = Object.fromEntries(
@@ -41,6 +42,15 @@ Deno.test("resumedFlags() refuses a flag that contradicts run.json, and takes on
     new UsageError("Cannot resume runs/a with --lr 0.0002: its run.json says 0.0001: leave the flag out"),
   );
   assert.throws(() => resumedFlags({ ...defaults, steps: 3 }, new Set(["steps"]), "runs/a", run), /says nothing/);
+});
+
+Deno.test("resumedChoices() refuses a run.json whose schedules this version does not know", () => {
+  const run = { adapter: {}, schedules: defaultSchedules(true), data: {} };
+  assert.doesNotThrow(() => resumedChoices("runs/a", run));
+  assert.throws(
+    () => resumedChoices("runs/a", { ...run, schedules: { texture: null } }),
+    new InputError("Cannot resume runs/a: its run.json has no schedules that can be read: start again with --force"),
+  );
 });
 
 Deno.test("resumedFlags() refuses a run.json that was edited into nonsense", () => {
