@@ -1,5 +1,6 @@
 // Runs a task as a user does: through deno.json, from a folder of the user's, with the permissions of the task.
 import assert from "node:assert/strict";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { root } from "../imports.ts";
 
@@ -31,6 +32,17 @@ export function succeedingIn(folder: string): (...args: string[]) => Promise<End
   };
 }
 
+/** Lets Tiebreak keep its cache in `folder`; Deno and Mesa, whose compiled shaders take a minute to make again, keep theirs. */
+export function ownCacheIn(folder: string): Record<string, string> {
+  const { XDG_CACHE_HOME, DENO_DIR, MESA_SHADER_CACHE_DIR } = Deno.env.toObject();
+  const caches = XDG_CACHE_HOME || join(homedir(), ".cache");
+  return {
+    XDG_CACHE_HOME: folder,
+    DENO_DIR: DENO_DIR || join(caches, "deno"),
+    MESA_SHADER_CACHE_DIR: MESA_SHADER_CACHE_DIR || caches,
+  };
+}
+
 /** Runs `test` in a folder that is gone afterwards. */
 export async function inFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
@@ -42,11 +54,17 @@ export async function inFolder(test: (folder: string) => Promise<void>): Promise
 }
 
 /** Starts a run and sends `signal` once its metrics show `step`. */
-export async function stopAt(folder: string, args: string[], step: number, signal: Deno.Signal) {
+export async function stopAt(
+  folder: string,
+  args: string[],
+  step: number,
+  signal: Deno.Signal,
+  env: Record<string, string> = {},
+) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "-A", `${root}/main.ts`, ...args, "--log-every", "1"],
     cwd: folder,
-    env: { INIT_CWD: folder, NO_COLOR: "1" },
+    env: { INIT_CWD: folder, NO_COLOR: "1", ...env },
     stderr: "piped",
     stdout: "piped",
   }).spawn();

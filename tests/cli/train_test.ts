@@ -1,6 +1,6 @@
 // Uses the GPU: trains a tiny model from the command line, stops it in every way, and predicts with what it left.
 import assert from "node:assert/strict";
-import { inFolder, stopAt, task } from "./command_line.ts";
+import { inFolder, ownCacheIn, stopAt, task } from "./command_line.ts";
 import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
 
 const read = (path: string) => Deno.readFileSync(path);
@@ -161,3 +161,40 @@ Deno.test("train --steps 0 writes the untrained model, joint, and --method head 
     before.close();
     after.close();
   }));
+
+Deno.test("train --method head, killed and resumed, ends with the same bytes, from the cache of pooled rows and without it", () =>
+  withModel(async (folder) => {
+    const env = ownCacheIn(`${folder}/cache`);
+    const steps = "--steps 90 --validate-every 30 --checkpoint-every 7 --log-every 1".split(" ");
+    const head = ["train", ...data, ...steps, "--method", "head", "--no-tune", "--out"];
+    const whole = await task([...head, "whole"], folder, env);
+    assert.equal(whole.code, 0, whole.err);
+    assert.match(whole.err, /^The backbone reads \d+ sequences once/);
+    const [pooled] = names(`${folder}/cache/tiebreak/pooled`);
+
+    const killed = await stopAt(folder, [...head, "killed"], 12, "SIGKILL", env);
+    assert.equal(killed.ended, "SIGKILL", killed.err);
+    assert.doesNotMatch(killed.err, /backbone reads/);
+    const [checkpoint] = names(`${folder}/killed/checkpoint`);
+    assert.match(checkpoint, /^step-\d+/);
+    await copyFolder(`${folder}/killed`, `${folder}/again`);
+
+    for (const [out, isCached] of [["killed", true], ["again", false]] as const) {
+      if (!isCached) Deno.removeSync(`${folder}/cache/tiebreak/pooled/${pooled}`);
+      const resumed = await task(["train", "--out", out, "--resume"], folder, env);
+      assert.equal(resumed.code, 0, resumed.err);
+      assert.equal(/backbone reads/.test(resumed.err), !isCached, resumed.err);
+      assert.match(resumed.err, /\nsteps +90 of 8 battles, \d+ of them done\n/);
+      for (const name of ["head.safetensors", "model.safetensors"]) {
+        assert.deepEqual(read(`${folder}/${out}/${name}`), read(`${folder}/whole/${name}`), name);
+      }
+      assert.deepEqual(metrics(`${folder}/${out}`), metrics(`${folder}/whole`));
+    }
+  }));
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  Deno.mkdirSync(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    await (isDirectory ? copyFolder : Deno.copyFile)(`${from}/${name}`, `${to}/${name}`);
+  }
+}

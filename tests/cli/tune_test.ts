@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { isSchedules } from "../../kernels/schedules.ts";
-import { inFolder, task } from "./command_line.ts";
+import { inFolder, ownCacheIn, task } from "./command_line.ts";
 
 Deno.test("tune measures again, keeps what it found where runs look for it, and prints it as JSON", () =>
   inFolder(async (folder) => {
-    const env = { XDG_CACHE_HOME: folder };
+    const env = ownCacheIn(folder);
     const kept = join(folder, "tiebreak", "schedules.json");
     const entryOf = async () => Object.values(JSON.parse(await Deno.readTextFile(kept)))[0] as Record<string, unknown>;
 
