@@ -11,12 +11,14 @@ export const outcomeNames = ["A wins", "B wins", "tie"];
 
 export const losses = (value: number) => Number.isFinite(value) ? value.toFixed(4) : "–";
 export const range = ({ low, high }: { low: number; high: number }) => `${losses(low)} – ${losses(high)}`;
+/** What is printed as 0 is no difference: a submission's own rounding comes to 1e-10. */
+const least = 0.00005;
 export const signed = (value: number) =>
-  Math.abs(value) < 0.00005 ? "0.0000" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
+  Math.abs(value) < least ? "0.0000" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 
 /** Says whether a row is better or worse than the model, as far as its interval tells. */
 export function verdict({ low, high }: MeanInterval): string {
-  return low > 0 ? "worse" : high < 0 ? "better" : "not clear";
+  return low >= least ? "worse" : high <= -least ? "better" : "not clear";
 }
 
 /** Folders are long: their end tells more than their beginning. */

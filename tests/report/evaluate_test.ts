@@ -10,6 +10,7 @@ import { HardestBattles } from "../../report/evaluate/hardest.ts";
 import { LossGroups } from "../../report/evaluate/loss_groups.ts";
 import { evaluationReport, summaryLines } from "../../report/evaluate/report.ts";
 import { swapFindings } from "../../report/evaluate/swap.ts";
+import { verdict } from "../../report/evaluate/score_sections.ts";
 import { oneLine } from "../../report/format.ts";
 import { bootstrapMeans } from "../../report/statistics/bootstrap.ts";
 import { byOutcome, calibrationError, likeliest, reliability, rowLosses } from "../../train/metrics.ts";
@@ -22,6 +23,12 @@ const { p, q, labels, groups, kinds } = golden;
 
 const close = (found: number, wanted: number, tolerance: number, why: string) =>
   assert(Math.abs(found - wanted) <= tolerance, `${why}: ${found}, not ${wanted}`);
+
+Deno.test("verdict() sees no difference where all that is printed is 0.0000", () => {
+  const of = (low: number, high: number) => verdict({ mean: (low + high) / 2, low, high });
+  assert.deepEqual([of(1e-3, 2e-3), of(-2e-3, -1e-3), of(-1e-3, 1e-3)], ["worse", "better", "not clear"]);
+  assert.deepEqual([of(1e-10, 2e-10), of(-2e-10, -1e-10)], ["not clear", "not clear"]);
+});
 
 Deno.test("byOutcome() gives scikit-learn's confusion matrix and numpy's log loss of each outcome", () => {
   const found = byOutcome(p, labels);
