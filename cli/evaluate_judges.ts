@@ -90,7 +90,7 @@ async function judgeModel(
 export async function judgeFiles(files: readonly string[], data: string): Promise<Judged[]> {
   const judged: Judged[] = [];
   for (const name of files) {
-    const { probabilities } = await matchPredictions(name, data);
+    const probabilities = await matchPredictions(name, data);
     let offOne = 0;
     for (let at = 0; at < probabilities.length; at += 3) {
       if (Math.abs(probabilities[at] + probabilities[at + 1] + probabilities[at + 2] - 1) > 1e-6) offOne++;

@@ -10,9 +10,6 @@ interface Row extends ValidationResult {
   name: string;
 }
 
-/** Baselines learn from at most so many battles: 20,000 of people's own take half a minute and gigabytes already. */
-const baselineBattles = 20_000;
-
 export interface Results {
   out: string;
   data: RunData;
@@ -40,14 +37,14 @@ export async function printResults({ out, data, result, engine }: Results): Prom
 
 async function baselineRows(data: RunData): Promise<Row[]> {
   const texts = await data.texts();
-  return fitBaselines(texts.train.slice(0, baselineBattles), texts.valid).map(({ name, probabilities }: Baseline) => ({
+  return fitBaselines(texts.train, texts.valid).map(({ name, probabilities }: Baseline) => ({
     name,
     ...scored(data.valid, probabilities),
   }));
 }
 
 /** Share of the way from the constant prior to the truth, in expected log loss. */
-export function gapClosed(rows: readonly Row[], row: Row): number {
+function gapClosed(rows: readonly Row[], row: Row): number {
   const expected = ({ expectedLogLoss }: Row) => expectedLogLoss!;
   return (expected(rows[0]) - expected(row)) / (expected(rows[0]) - expected(rows.at(-1)!));
 }

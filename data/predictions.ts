@@ -1,11 +1,10 @@
 // Submission files: writing, reading, and matching their rows with the battles they speak of.
 import { InputError } from "../errors.ts";
-import type { Outcome } from "./battle.ts";
 import { checkIdIsNew, readBattles, targetColumns } from "./battles.ts";
 import { quoted, readCsv } from "./csv.ts";
 import { writeLines } from "./text_file.ts";
 
-export const submissionColumns = ["id", "winner_model_a", "winner_model_b", "winner_tie"] as const;
+const submissionColumns = ["id", "winner_model_a", "winner_model_b", "winner_tie"] as const;
 
 /** A row of a submission. */
 export interface Prediction {
@@ -63,7 +62,7 @@ function csvCell(text: string): string {
 export type Predictions = Map<string, { row: number; probabilities: [number, number, number] }>;
 
 /** Reads a submission file; its rows need not add up to 1.
- *  @throws {InputError} with the row, if an id is there twice or a probability is no number, negative or not finite */
+ *  @throws {InputError} with the row, if an id is there twice or a probability is no number, negative or not finite; if there is no row */
 export async function readPredictions(path: string): Promise<Predictions> {
   const predictions: Predictions = new Map();
   const rowOfId = new Map<string, number>();
@@ -73,6 +72,9 @@ export async function readPredictions(path: string): Promise<Predictions> {
     checkIdIsNew(path, id, row, rowOfId);
     const probabilities = columns.map((column) => readProbability(path, row, column, cell(column)!));
     predictions.set(id, { row, probabilities: probabilities as [number, number, number] });
+  }
+  if (predictions.size === 0) {
+    throw new InputError(`Cannot read ${path}: there is no row below the header: give at least one prediction`);
   }
   return predictions;
 }
@@ -85,21 +87,11 @@ function readProbability(path: string, row: number, column: string, cell: string
   );
 }
 
-/** Predictions beside what came true, in the order of the battles' file. */
-export interface MatchedPredictions {
-  /** [B, 3] */
-  probabilities: Float64Array;
-  /** [B] */
-  labels: Outcome[];
-  /** [B, 3] true probabilities, where the battles' file has them. */
-  truth?: Float64Array;
-}
-
-/** Matches predictions with labelled battles by id.
+/** Matches predictions with labelled battles by id. @returns [B, 3], in the order of the battles' file
  *  @throws {InputError} if an id of one file is not in the other, with its row */
-export async function matchPredictions(predictionsPath: string, dataPath: string): Promise<MatchedPredictions> {
+export async function matchPredictions(predictionsPath: string, dataPath: string): Promise<Float64Array> {
   const predictions = await readPredictions(predictionsPath);
-  const labels: Outcome[] = [], probabilities: number[] = [], truth: number[] = [];
+  const probabilities: number[] = [];
   const missing: { id: string; row: number }[] = [];
   const unknown = new Map(predictions);
   for await (const battle of readBattles(dataPath, { requireLabels: true })) {
@@ -107,8 +99,6 @@ export async function matchPredictions(predictionsPath: string, dataPath: string
     if (!prediction) missing.push({ id: battle.id, row: battle.row });
     else probabilities.push(...prediction.probabilities);
     unknown.delete(battle.id);
-    labels.push(battle.label!);
-    truth.push(...(battle.truth ?? []));
   }
   if (missing.length > 0) {
     const [{ id, row }] = missing;
@@ -125,11 +115,7 @@ export async function matchPredictions(predictionsPath: string, dataPath: string
         "remove rows of other battles",
     );
   }
-  return {
-    probabilities: Float64Array.from(probabilities),
-    labels,
-    ...(truth.length > 0 && { truth: Float64Array.from(truth) }),
-  };
+  return Float64Array.from(probabilities);
 }
 
 function more(count: number): string {

@@ -10,7 +10,7 @@ export const processEnvironment: Environment = (name) => {
 };
 
 /** Hugging Face's own folder: tokens, and the cache below it. */
-export function huggingFaceHome(env: Environment): string | undefined {
+function huggingFaceHome(env: Environment): string | undefined {
   const own = env("HF_HOME");
   if (own) return expandHome(own, env);
   const caches = cacheHome(env);

@@ -28,7 +28,7 @@ export const tokenizerFiles = [
 ] as const;
 
 /** Names of the three outcomes, in the order of the logits: Kaggle's column names. */
-export const outcomeLabels = ["winner_model_a", "winner_model_b", "winner_tie"] as const;
+const outcomeLabels = ["winner_model_a", "winner_model_b", "winner_tie"] as const;
 
 /** How Hugging Face names the dtypes. */
 const torchDtypes: Record<FloatDtype, string> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
@@ -91,7 +91,7 @@ export async function writeExportedConfig(
 }
 
 /** The source's config.json with our labels, class and `tiebreak` entry; all other fields stay. */
-export function exportedConfig(config: ModelConfig, entry: TiebreakEntry, dtype: FloatDtype): JsonObject {
+function exportedConfig(config: ModelConfig, entry: TiebreakEntry, dtype: FloatDtype): JsonObject {
   const { backbone, joint } = architectureOf(config).classes;
   // num_labels would contradict id2label, torch_dtype is the older name of dtype.
   const { num_labels: _labels, torch_dtype: _dtype, ...kept } = config.raw;

@@ -32,7 +32,7 @@ export function isCommit(text: string): boolean {
 }
 
 /** One model's folder inside the cache. */
-export function modelFolder(cache: string, id: string): string {
+function modelFolder(cache: string, id: string): string {
   return join(cache, `models--${id.replace("/", "--")}`);
 }
 

@@ -90,7 +90,7 @@ async function fillWithRetries(
 }
 
 /** All bytes arrived and are not the promised ones. */
-export class WrongHashError extends HubError {}
+class WrongHashError extends HubError {}
 
 /** Brings the partial file to its full length and gives its hash. */
 async function fill(handle: Deno.FsFile, url: string, file: RemoteFile, options: DownloadOptions): Promise<string> {

@@ -8,9 +8,9 @@ import { type TensorFile } from "./tensor_file.ts";
 import { openTorchFile } from "./torch_file.ts";
 
 export const weightsFile = "model.safetensors";
-export const indexFile = "model.safetensors.index.json";
-export const torchFile = "pytorch_model.bin";
-export const torchIndexFile = "pytorch_model.bin.index.json";
+const indexFile = "model.safetensors.index.json";
+const torchFile = "pytorch_model.bin";
+const torchIndexFile = "pytorch_model.bin.index.json";
 /** What a folder's weights may begin with, what is preferred first; as in transformers. */
 export const weightsEntries = [weightsFile, indexFile, torchFile, torchIndexFile] as const;
 export const headFile = "head.safetensors";

@@ -45,10 +45,6 @@ export function learnBaselines(seen: Labelled, outcomes: readonly number[]): Lea
 }
 
 /** How often each outcome was seen; one that never was counts half a battle. */
-export function constantPrior(train: Labelled, valid: Labelled): Baseline {
-  return scoredOn(valid, learnPrior(countOutcomes(train)));
-}
-
 function learnPrior(outcomes: readonly number[]): LearnedBaseline {
   const counts = outcomes.map((count) => count || 0.5), sum = counts[0] + counts[1] + counts[2];
   const row = counts.map((count) => count / sum);
@@ -60,10 +56,6 @@ function countOutcomes(battles: Labelled): number[] {
 }
 
 /** Logistic regression on the lengths of prompt and answers. */
-export function lengthOnly(train: Labelled, valid: Labelled): Baseline {
-  return scoredOn(valid, learnLengths(train));
-}
-
 function learnLengths(train: Labelled): LearnedBaseline {
   const scale = scaler(train.flatMap((battle) => [lengths(battle), lengths(exchanged(battle))]));
   return regression("length only", (battle) => dense(scale(lengths(battle))), train, lengthFeatures);
@@ -74,10 +66,6 @@ const vocabularySize = 5000;
 
 /** Logistic regression on lengths and words: of each word its TF-IDF weight in A minus that in B, which can tell winners,
  *  and how far apart the two are, which can tell ties. */
-export function bagOfWords(train: Labelled, valid: Labelled): Baseline {
-  return scoredOn(valid, learnWords(train));
-}
-
 function learnWords(train: Labelled): LearnedBaseline {
   const scale = scaler(train.flatMap((battle) => [lengths(battle), lengths(exchanged(battle))]));
   const weigh = tfidf(train.flatMap(({ responseA, responseB }) => [responseA, responseB]));

@@ -24,7 +24,7 @@ export interface FittedNumbers {
 }
 
 /** Standardises the numbers of the training battles and fits the logits [s, -s, t] to their outcomes, or targets, by weight. */
-export function fitNumbers(battles: readonly EncodedBattle[]): FittedNumbers {
+function fitNumbers(battles: readonly EncodedBattle[]): FittedNumbers {
   const B = battles.length;
   const x = new Float32Array(B * N), t = new Float32Array(B * M);
   for (const [row, { numbers }] of battles.entries()) expandNumbers(numbers!, { winner: x, tie: t }, row);

@@ -59,7 +59,7 @@ function normalized({ row, probabilities }: { row: number; probabilities: number
 }
 
 /** Parts of a cross-fit. */
-export const parts = 5;
+const parts = 5;
 
 /** An honest log loss of something fitted on the very battles at hand: fitted on four parts of the prompts, scored on the
  *  fifth, for each part in turn. Undefined where there are too few prompts or a part cannot be fitted.

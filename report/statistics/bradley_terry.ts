@@ -23,7 +23,7 @@ export interface Strengths {
 }
 
 /** A normal prior of deviation 3.2 (550 points on the usual scale): moves a chatbot of 50 battles by less than 1 %. */
-export const ridge = 0.1;
+const ridge = 0.1;
 
 const mostSteps = 100;
 

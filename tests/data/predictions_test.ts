@@ -63,24 +63,15 @@ Deno.test("writeSubmission() leaves the earlier file when a prediction is no pro
 Deno.test("matchPredictions() matches rows by id, whatever their order", async () => {
   const predictions = `${header}8,0.2,0.3,0.5\n10,0.5,0.25,0.25\n9,2,1,1\n`;
   await inFolder({ "s.csv": predictions, "t.csv": battles }, async (folder) => {
-    const { probabilities, labels, truth } = await matchPredictions(join(folder, "s.csv"), join(folder, "t.csv"));
+    const probabilities = await matchPredictions(join(folder, "s.csv"), join(folder, "t.csv"));
     assert.deepEqual([...probabilities], [0.5, 0.25, 0.25, 2, 1, 1, 0.2, 0.3, 0.5]);
-    assert.deepEqual([labels, truth], [[0, 2, 1], undefined]);
-  });
-});
-
-Deno.test("matchPredictions() gives the true probabilities where the file has them", async () => {
-  const truths = "id,prompt,response_a,response_b,winner_model_a,winner_model_b,winner_tie,true_a,true_b,true_tie\n" +
-    "1,p,a,b,1,0,0,0.5,0.2,0.3\n";
-  await inFolder({ "s.csv": `${header}1,0.5,0.2,0.3\n`, "t.csv": truths }, async (folder) => {
-    const { truth } = await matchPredictions(join(folder, "s.csv"), join(folder, "t.csv"));
-    assert.deepEqual([...truth!], [0.5, 0.2, 0.3]);
   });
 });
 
 Deno.test("matchPredictions() refuses ids that are missing, there twice or unknown, and what is no probability", async () => {
   const rest = "9,0.2,0.3,0.5\n8,0.2,0.3,0.5\n";
   const refusals: [string, string][] = [
+    ["", "Cannot read s.csv: there is no row below the header: give at least one prediction"],
     [rest, "Cannot score s.csv: id 10 of t.csv row 2 is missing: give one row for each battle"],
     [
       "8,0.2,0.3,0.5\n",

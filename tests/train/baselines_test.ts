@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Battle, Outcome } from "../../data/battle.ts";
 import { Random } from "../../data/random.ts";
-import { bagOfWords, constantPrior, fitBaselines, lengthOnly } from "../../train/baselines.ts";
+import { fitBaselines } from "../../train/baselines.ts";
 import { fitLogistic, predictLogistic } from "../../train/logistic_regression.ts";
 import { root } from "../imports.ts";
 
@@ -37,25 +37,25 @@ function invent(count: number, seed: number, decide: (a: string[], b: string[], 
 
 const goodWords = (answer: string[]) => answer.filter((word) => word === "good").length / answer.length;
 
-Deno.test("constantPrior() gives the shares of the training outcomes", () => {
+Deno.test("fitBaselines(): the constant prior gives the shares of the training outcomes", () => {
   const battles = invent(8, 1, () => 0).map((battle, at): Battle => ({
     ...battle,
     label: at < 4 ? 0 : at < 6 ? 1 : 2,
   }));
-  const { probabilities, logLoss } = constantPrior(battles, battles.slice(0, 2));
+  const [{ probabilities, logLoss }] = fitBaselines(battles, battles.slice(0, 2));
   assert.deepEqual([...probabilities], [0.5, 0.25, 0.25, 0.5, 0.25, 0.25]);
   assert.equal(logLoss, Math.log(2));
-  const noTies = constantPrior(battles.slice(0, 6), battles.slice(7));
+  const [noTies] = fitBaselines(battles.slice(0, 6), battles.slice(7));
   assert(Number.isFinite(noTies.logLoss), "an outcome that was never seen stays possible");
 });
 
-Deno.test("lengthOnly() learns that the longer answer wins, and that equal ones tie", () => {
+Deno.test("fitBaselines(): length only learns that the longer answer wins, and that equal ones tie", () => {
   const decide = (a: string[], b: string[]): Outcome => a.length === b.length ? 2 : a.length > b.length ? 0 : 1;
-  const found = lengthOnly(invent(500, 1, decide), invent(200, 2, decide));
+  const [, found] = fitBaselines(invent(500, 1, decide), invent(200, 2, decide));
   assert(found.logLoss < 0.45, `${found.logLoss}`);
 });
 
-Deno.test("bagOfWords() learns which word wins, where lengths say nothing", () => {
+Deno.test("fitBaselines(): bag of words learns which word wins, where lengths say nothing", () => {
   const decide = (a: string[], b: string[], random: Random): Outcome => {
     const gap = goodWords(a) - goodWords(b);
     return Math.abs(gap) < 0.05 ? 2 : (gap > 0) === random.uniform() < 0.9 ? 0 : 1;
@@ -66,12 +66,13 @@ Deno.test("bagOfWords() learns which word wins, where lengths say nothing", () =
   assert(words.logLoss < prior.logLoss - 0.25, `${words.logLoss} of ${prior.logLoss}`);
 });
 
-Deno.test("lengthOnly() and bagOfWords() exchange the winners' probabilities when A and B change places", () => {
+Deno.test("fitBaselines(): the regressions exchange the winners' probabilities when A and B change places", () => {
   const decide = (a: string[], b: string[]): Outcome => goodWords(a) > goodWords(b) ? 0 : a.length > 7 ? 2 : 1;
   const train = invent(200, 1, decide), valid = invent(20, 2, decide);
   const mirrored = valid.map((battle) => ({ ...battle, responseA: battle.responseB, responseB: battle.responseA }));
-  for (const fit of [lengthOnly, bagOfWords]) {
-    const one = fit(train, valid).probabilities, other = fit(train, mirrored).probabilities;
+  for (const which of [1, 2]) {
+    const one = fitBaselines(train, valid)[which].probabilities,
+      other = fitBaselines(train, mirrored)[which].probabilities;
     for (let at = 0; at < one.length; at += 3) {
       // The fit stops a little before the optimum, where both sides are exactly alike.
       assert(Math.abs(one[at] - other[at + 1]) < 1e-3 && Math.abs(one[at + 2] - other[at + 2]) < 1e-3);
