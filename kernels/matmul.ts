@@ -10,7 +10,7 @@ import { addPartialSums } from "./column_sum.ts";
 import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
-import { dequantised, quantisedConstants, QuantisedTensor } from "./quantised.ts";
+import { dequantised, quantisedOperand, QuantisedTensor } from "./quantised.ts";
 import { partsOfWeight, type WeightPart } from "./weight_parts.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
@@ -64,8 +64,8 @@ export function matmul(
   // Outputs are stored as vec4f. Below one group of rows the copies and a half-empty tile cost more than they save.
   const areTextures = tape.recorder.texturable(a) && tape.recorder.texturable(b) && (!low || fitsTextures(tape, low));
   if (texture && areTextures && N % 4 === 0 && M >= texture.rows) {
-    const { rows, columns, group } = texture;
-    const operands = { a: tape.texture(a), b: tape.texture(floatsOf(tape, b)), ...(bias && { bias }) };
+    const { rows, columns, group } = texture, floats = b instanceof QuantisedTensor ? dequantised(tape, b) : b;
+    const operands = { a: tape.texture(a), b: tape.texture(floats), ...(bias && { bias }) };
     for (const { first: column, count, part } of columnsOf(N, low?.parts)) {
       const dropout = part && low?.dropout, ranges = count < N || at !== undefined;
       const epilogue = {
@@ -102,10 +102,8 @@ export function matmul(
     addLowRank(tape, low, out, { form: geluForms[gelu.form], pre: gelu.pre });
     return;
   }
-  const packed = b instanceof QuantisedTensor && b.isWhole ? b.storage : undefined;
-  const right: Record<string, Tensor> = packed
-    ? { codes: packed.codes, scales: packed.scales }
-    : { b: floatsOf(tape, b) };
+  const packed = b instanceof QuantisedTensor ? quantisedOperand(b) : undefined;
+  const right: Record<string, Tensor> = packed ? packed.read : { b };
   const { rows, columns } = tileSize(workgroup);
   const strides = {
     aRow: form === "TN" ? 1 : aColumns,
@@ -141,8 +139,8 @@ export function matmul(
   tape.run(tileMatmulKernel(workgroup, epilogue), "main", {
     read: { a, ...right, ...(bias && { bias }) },
     write,
-    size: { ...common, ...strides, accumulate },
-    constants: packed && quantisedConstants(packed),
+    size: { ...common, ...strides, accumulate, ...packed?.size },
+    constants: packed?.constants,
     groups: (step) => [...groups(step), 1],
     flops,
   });
@@ -180,11 +178,6 @@ function matmulOfParts(
     matmul(tape, form, a, form === "TN" ? b : rows, into, options);
   });
   if (low) addLowRank(tape, low, out, waits && { form: geluForms[gelu.form], pre: gelu.pre });
-}
-
-/** The operand, a quantised one as floats, for kernels that read nothing else. */
-function floatsOf(tape: Tape, b: Tensor): Tensor {
-  return b instanceof QuantisedTensor ? dequantised(tape, b) : b;
 }
 
 /** Steps of k below which a part of a split sum is not worth its share of the addition. */

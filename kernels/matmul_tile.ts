@@ -82,7 +82,7 @@ const quantisedLoads = `
 // Four values of one row, zeros outside of the weight.
 fn load_four(row: u32, column: u32, rows: u32, columns: u32) -> vec4f {
   if (row >= rows || column >= columns) { return vec4f(); }
-  return four_values(row * columns + column, rows * columns / 64u);
+  return four_values(size.firstValue + row * columns + column, size.bound, size.blocks);
 }
 `;
 
@@ -113,6 +113,7 @@ struct Size {
   aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
   aFirst: u32, outFirst: u32, outRow: u32,
   rowSource: u32, sumSource: u32, accumulate: u32,${epilogue.split ? " chunk: u32," : ""}
+  ${epilogue.quantised ? "firstValue: u32, bound: u32, blocks: u32," : ""}
 }
 alias A = f32;
 alias B = f32;

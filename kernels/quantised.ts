@@ -7,7 +7,6 @@ import { ownedTensor } from "../gpu/recorder.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { upload } from "../gpu/transfer.ts";
 import { QuantisedLayout } from "./quantised_layout.ts";
-import { BLOCK, type QuantForm } from "./quantiser.ts";
 
 import { type Tape } from "./tape.ts";
 
@@ -26,21 +25,10 @@ export class QuantisedTensor extends Tensor {
   constructor(shape: readonly number[], readonly storage: QuantisedStorage, readonly firstRow = 0, label = "") {
     super(shape, { label, dtype: "packed" }, storage.codes.region);
   }
-
-  /** Whether it is all rows of its storage. */
-  get isWhole(): boolean {
-    return this.size === this.storage.layout.blocks * BLOCK;
-  }
 }
 
-/** Room for a weight, or for several below each other. @throws {ShapeError} if they cannot be quantised */
-export function allocateQuantised(
-  gpu: Gpu,
-  form: QuantForm,
-  rows: readonly number[],
-  inputs: number,
-): QuantisedStorage {
-  const layout = new QuantisedLayout(form, rows, inputs);
+/** Room for a weight, or for several below each other. */
+export function allocateQuantised(gpu: Gpu, layout: QuantisedLayout): QuantisedStorage {
   const words = (label: string, count: number) => ownedTensor(gpu, [count], { label, dtype: "u32" });
   const storage = { layout, codes: words("codes", layout.codeWords), scales: words("scales", layout.scaleWords) };
   for (const { into, first, words } of layout.tables()) upload(gpu, storage[into], words, first);
@@ -52,21 +40,34 @@ export function writeQuantised(gpu: Gpu, storage: QuantisedStorage, part: number
   for (const { into, first, words } of storage.layout.pack(part, w)) upload(gpu, storage[into], words, first);
 }
 
-/** The override constants of kernels that read the weight. */
-export function quantisedConstants({ layout: { form, superblock } }: QuantisedStorage): Record<string, number> {
-  return { BITS: form === "nf4" ? 4 : 8, SUPERBLOCK: superblock };
+/** What a kernel that reads the weight binds: the codes of its rows and all scales; and how it finds its values there. */
+export function quantisedOperand({ shape, size, storage, firstRow, label }: QuantisedTensor) {
+  const { layout: { perWord, superblock, inputs, blocks }, codes, scales } = storage;
+  const firstValue = firstRow * inputs, first = alignedWord(firstValue / perWord);
+  const words = (firstValue + size) / perWord - first, { buffer, offset } = codes.region!;
+  const place = { buffer, offset: offset + first * 4, size: words * 4 };
+  return {
+    read: { codes: new Tensor([words], { label: `codes of ${label} [${shape}]`, dtype: "u32" }, place), scales },
+    size: { firstValue, bound: first * perWord, blocks },
+    constants: { BITS: 32 / perWord, SUPERBLOCK: superblock },
+  };
+}
+
+/** The last word up to this one at which a binding may begin: they do at multiples of 256 bytes. */
+function alignedWord(word: number): number {
+  return word - word % 64;
 }
 
 /** Records the weight's values as floats, in scratch memory that all weights share by lifetime. */
 export function dequantised(tape: Tape, weight: QuantisedTensor): Tensor {
-  const { storage: { layout, codes, scales }, firstRow } = weight;
-  const y = tape.tensor(weight.shape, undefined, `floats of ${weight.label}`);
-  const perWord = layout.form === "nf4" ? 8 : 4, words = weight.size / perWord;
+  const { read, size, constants } = quantisedOperand(weight);
+  const y = tape.tensor(weight.shape, undefined, `floats of ${weight.label}`),
+    words = weight.size * constants.BITS / 32;
   tape.run(dequantiseKernel, "main", {
-    read: { codes, scales },
+    read,
     write: { y },
-    size: { words, firstWord: firstRow * layout.inputs / perWord, blocks: layout.blocks },
-    constants: quantisedConstants(weight.storage),
+    size: { ...size, words },
+    constants,
     groups: Math.ceil(words / 64),
   });
   return y;

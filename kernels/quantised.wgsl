@@ -1,7 +1,7 @@
 // quantised.wgsl: reads a frozen weight in 4 or 8 bits; put in front of the kernels that use one.
 //   nf4   w = nf4[code] * (map[magnitude] * scale + offset)   8 codes a word, the first in the lowest bits
 //   int8  w = code * scale                                    4 codes a word
-// Shapes    codes [values / 8 or / 4]; scales, nf4: 256 floats of the map, 16 of nf4, magnitudes of the blocks, 4 a word, then
+// Shapes    codes [values / 8 or / 4], or those of some rows; scales, of all rows, nf4: 256 floats of the map, 16 of nf4, magnitudes of the blocks, 4 a word, then
 //           scale and offset of each SUPERBLOCK blocks; int8: the scale of each block of 64 values
 // Dispatch  none: functions only
 // Source    bitsandbytes' NF4 with double quantisation; laid out by quantised_layout.ts
@@ -35,9 +35,9 @@ fn four_int8(word: u32) -> vec4f {
   return vec4f(bitcast<vec4i>(high) >> vec4u(24u));
 }
 
-// Four values of a row from `at` on, a multiple of 4; `blocks` in all.
-fn four_values(at: u32, blocks: u32) -> vec4f {
+// Four values from `at` on, a multiple of 4, where the codes are bound from value `bound` on, the first of a word; `blocks` in all.
+fn four_values(at: u32, bound: u32, blocks: u32) -> vec4f {
   let scale = block_scale(at / 64u, blocks);
-  if (BITS == 8u) { return scale * four_int8(codes[at / 4u]); }
-  return scale * four_nf4(codes[at / 8u] >> (at % 8u * 4u));
+  if (BITS == 8u) { return scale * four_int8(codes[(at - bound) / 4u]); }
+  return scale * four_nf4(codes[(at - bound) / 8u] >> (at % 8u * 4u));
 }

@@ -24,6 +24,8 @@ export class QuantisedLayout {
   /** Blocks that share a scale and an offset: a divisor of `SUPERBLOCK` at which every part begins. */
   readonly superblock: number;
   readonly blocks: number;
+  /** Codes of a word. */
+  readonly perWord: number;
   readonly codeWords: number;
   readonly scaleWords: number;
   readonly #starts: number[] = [];
@@ -43,7 +45,8 @@ export class QuantisedLayout {
     }
     this.superblock = superblock;
     this.blocks = blocks;
-    this.codeWords = blocks * BLOCK / (form === "nf4" ? 8 : 4);
+    this.perWord = form === "nf4" ? 8 : 4;
+    this.codeWords = blocks * BLOCK / this.perWord;
     this.scaleWords = form === "int8" ? blocks : NF4_TABLES + blocks / 4 + 2 * Math.ceil(blocks / superblock);
   }
 

@@ -14,11 +14,15 @@ export interface WeightPart {
 const ALIGN_ROWS = 32;
 
 /** The weight, in as few parts as may be bound. @throws {ShapeError} if one binding does not hold 32 rows */
-export function partsOfWeight({ recorder }: Tape, weight: Tensor): WeightPart[] {
-  const { maxStorageBufferBindingSize: limit } = recorder.gpu.limits, whole = [{ firstRow: 0, rows: weight }];
-  // Codes are read as they are; rows of a fused matrix become floats in scratch memory, which is bound.
-  const bytes = weight instanceof QuantisedTensor ? (weight.isWhole ? 0 : weight.size * 4) : weight.bytes;
-  if (bytes <= limit || weight.planned) return whole;
+export function partsOfWeight({ recorder, schedules }: Tape, weight: Tensor): WeightPart[] {
+  const { maxStorageBufferBindingSize } = recorder.gpu.limits;
+  // Values of fewer bits become floats in scratch memory on their way to a texture. A binding of codes may begin up to 255 bytes before them.
+  const [bytes, limit] = schedules.texture
+    ? [weight.size * 4, maxStorageBufferBindingSize]
+    : weight instanceof QuantisedTensor
+    ? [weight.size / weight.storage.layout.perWord * 4, maxStorageBufferBindingSize - 255]
+    : [weight.bytes, maxStorageBufferBindingSize];
+  if (bytes <= limit || weight.planned) return [{ firstRow: 0, rows: weight }];
   const [N, K] = shape2(weight), most = Math.floor(limit / (bytes / N) / ALIGN_ROWS) * ALIGN_ROWS;
   if (most === 0) throw new ShapeError(`Cannot bind ${ALIGN_ROWS} rows of ${weight.label} [${weight.shape}] at once`);
   return Array.from({ length: Math.ceil(N / most) }, (_, i) => {

@@ -3,7 +3,7 @@
 import { ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { allocateQuantised, QuantisedTensor, writeQuantised } from "../kernels/quantised.ts";
-import { isQuantisable } from "../kernels/quantised_layout.ts";
+import { isQuantisable, QuantisedLayout } from "../kernels/quantised_layout.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
 import { linearModules } from "./lora.ts";
 import { type BaseForm, type ParameterSpec } from "./parameters.ts";
@@ -23,7 +23,7 @@ export class QuantisedParameters {
   readonly fused = new Map<string, QuantisedTensor[]>();
   readonly #gpu: Gpu;
 
-  /** @param specs those with a form, in the order of the model @throws {ShapeError} if the adapter cannot bind one */
+  /** @param specs those with a form, in the order of the model @throws {ShapeError} if the adapter cannot hold one */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
     this.#gpu = gpu;
     for (let i = 0; i < specs.length;) {
@@ -31,14 +31,9 @@ export class QuantisedParameters {
       const parts = [specs[i++]];
       while (fuse && specs[i]?.fuse === fuse) parts.push(specs[i++]);
       const rows = parts.map(({ shape }) => shape[0]);
-      const storage = allocateQuantised(gpu, quant as QuantForm, rows, inputs);
-      const limit = gpu.limits.maxStorageBufferBindingSize;
-      if (storage.codes.bytes > limit) {
-        throw new ShapeError(
-          `Cannot place "${parts[0].name}": its codes are ${storage.codes.bytes} bytes, one binding of this adapter ` +
-            `holds ${limit}: use a smaller model`,
-        );
-      }
+      const layout = new QuantisedLayout(quant as QuantForm, rows, inputs);
+      checkFits(gpu, parts[0].name, layout);
+      const storage = allocateQuantised(gpu, layout);
       let end = 0;
       const prefixes = parts.map(({ name, shape }) => {
         this.tensors.set(name, new QuantisedTensor(shape, storage, end, name));
@@ -68,5 +63,21 @@ export class QuantisedParameters {
   #buffers(): GPUBuffer[] {
     const storages = new Set([...this.tensors.values()].map(({ storage }) => storage));
     return [...storages].flatMap(({ codes, scales }) => [codes.region!.buffer, scales.region!.buffer]);
+  }
+}
+
+/** Codes are bound in parts of rows (kernels/weight_parts.ts), scales whole. */
+function checkFits({ limits }: Gpu, name: string, { codeWords, scaleWords }: QuantisedLayout): void {
+  const { maxBufferSize, maxStorageBufferBindingSize } = limits;
+  for (
+    const [what, bytes, place, limit] of [
+      ["codes", codeWords * 4, "buffer", maxBufferSize],
+      ["scales", scaleWords * 4, "binding", Math.min(maxBufferSize, maxStorageBufferBindingSize)],
+    ] as const
+  ) {
+    if (bytes <= limit) continue;
+    throw new ShapeError(
+      `Cannot place "${name}": its ${what} are ${bytes} bytes, one ${place} of this adapter holds ${limit}: use a smaller model`,
+    );
   }
 }

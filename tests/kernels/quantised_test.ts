@@ -23,8 +23,8 @@ interface Row {
   gelu?: boolean;
   /** The rows of one part alone. @default all */
   part?: number;
-  /** Rows of its floats that are bound at once. */
-  bound?: number;
+  /** The most bytes of one binding. */
+  binding?: number;
 }
 
 const cases: Row[] = [
@@ -35,7 +35,10 @@ const cases: Row[] = [
   { why: "exact GELU", T: 33, inputs: 64, rows: [128], gelu: true },
   { why: "three weights below each other, each with its own offset", T: 17, inputs: 64, rows: [128, 32, 36] },
   { why: "the second of three alone", T: 17, inputs: 64, rows: [128, 32, 36], part: 1 },
-  { why: "a part whose floats are bound in parts", T: 17, inputs: 64, rows: [32, 100], part: 1, bound: 64 },
+  { why: "a part whose floats are bound in parts", T: 17, inputs: 64, rows: [32, 100], part: 1, binding: 64 * 64 * 4 },
+  // Nf4's are 75 KiB, int8's 150; the part begins beside a multiple of 256 bytes.
+  { why: "codes bound in parts, the last one short", T: 16, inputs: 192, rows: [800], binding: 52_000 },
+  { why: "a part whose codes are bound in parts", T: 16, inputs: 192, rows: [36, 804], part: 1, binding: 52_000 },
 ];
 
 /** What the words of the parts stand for. */
@@ -50,7 +53,7 @@ const [tiles, ...otherTiles] = workgroupTiles.map((tile) => ({
 }));
 
 for (const form of ["nf4", "int8"] as const) {
-  for (const { why, T, inputs, rows, tokens = T, gelu, part, bound } of cases) {
+  for (const { why, T, inputs, rows, tokens = T, gelu, part, binding } of cases) {
     const others = why.endsWith("of every size") && form === "nf4" ? otherTiles : [];
     for (const { name: schedule, schedules } of [textures, tiles, ...others]) {
       const name = `${why} (T ${tokens} of ${T}, ${inputs} -> ${rows}, ${form}, ${schedule})`;
@@ -75,7 +78,7 @@ for (const form of ["nf4", "int8"] as const) {
           },
           step: { tokens },
           schedules,
-          ...(bound && { bindingBytes: bound * inputs * 4 }),
+          bindingBytes: binding,
           record: (tape, { x, bias, codes, scales }) => {
             const weight = new QuantisedTensor([outputs, inputs], { layout, codes, scales }, firstRow, "weight");
             return linear(tape, x, { weight, bias, gelu: gelu ? "erf" : undefined });
