@@ -2,7 +2,7 @@
 // optimizer.
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { upload } from "../gpu/transfer.ts";
-import { adamwStep, recordAdamw } from "../kernels/adamw.ts";
+import { recordAdamw } from "../kernels/adamw.ts";
 import { add } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
 import { attentionBlocks } from "../kernels/attention_blocks.ts";
@@ -254,7 +254,7 @@ function recordAdamwRun({ gpu, pipelines }: Bench, schedules: OperationOptions["
   const recorder = new Recorder(gpu);
   recordAdamw(recorder, [{ ...state, decayedLength: OPTIMIZED }], { metrics, flag, schedules });
   const program = recorder.build(pipelines, stepFields);
-  const step = stepValues(adamwStep({ step: 1, learningRate: 1e-5 }));
+  const step = stepValues({ optimizerStep: 1, learningRate: 1e-5 });
   return {
     run: () => program.run(step),
     dispose() {

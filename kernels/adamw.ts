@@ -1,12 +1,12 @@
 // The optimizer: AdamW with clipping over flat buffers, recorded once; what changes from step to step is in the step
-// uniform (`adamwStep`). Not on the tape: nothing is differentiated here. See adamw.wgsl.
+// uniform: `slot`, `learningRate`, `optimizerStep`. Not on the tape: nothing is differentiated here. See adamw.wgsl.
 import finite from "./finite.wgsl" with { type: "text" };
 import source from "./adamw.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
 import { type Recorder } from "../gpu/recorder.ts";
 import { Tensor } from "../gpu/tensor.ts";
 import { type LossScale } from "./loss_scale.ts";
-import { stepKernel, type StepUniform } from "./step.ts";
+import { stepKernel } from "./step.ts";
 import { type Schedules } from "./schedules.ts";
 
 const kernel = stepKernel("adamw", finite + source);
@@ -58,7 +58,7 @@ export function recordAdamw(recorder: Recorder, shards: readonly OptimizerShard[
   const ranges = rangesOf(shards, Math.min(options.rangeLength ?? bound, bound));
   const groups = ranges.map(({ length }) => Math.ceil(length / 4 / BLOCK));
   const partial = recorder.tensor([groups.reduce((a, b) => a + b, 0)], { label: "partial norms" });
-  const clip = recorder.tensor([2], { label: "clip" });
+  const clip = recorder.tensor([4], { label: "clip" });
   const { metrics, flag } = options;
   const common = {
     groups: partial.size,
@@ -69,6 +69,8 @@ export function recordAdamw(recorder: Recorder, shards: readonly OptimizerShard[
     firstRate: 1 - beta1,
     secondRate: 1 - beta2,
     growAfter: options.lossScale?.growAfter ?? 0,
+    logBeta1: logOf(beta1),
+    logBeta2: logOf(beta2),
   };
   let offset = 0;
   const sizes = ranges.map(({ shard, first, length }, i) => {
@@ -117,19 +119,9 @@ function checkLengths({ decayedLength, parameters, gradients, firstMoments, seco
   }
 }
 
-/** The fields of the step uniform for optimizer step `step`, counted from 1. */
-export function adamwStep(
-  { step, learningRate, betas: [beta1, beta2] = [0.9, 0.999] }: {
-    step: number;
-    learningRate: number;
-    betas?: readonly [number, number];
-  },
-): Pick<StepUniform, "learningRate" | "stepSize" | "rootCorrection"> {
-  return {
-    learningRate,
-    stepSize: learningRate / (1 - beta1 ** step),
-    rootCorrection: Math.sqrt(1 - beta2 ** step),
-  };
+/** A power of 0 is 0, as is e^-100. */
+function logOf(beta: number): number {
+  return Math.max(-100, Math.log(beta));
 }
 
 /** What one dispatch takes of a shard. */

@@ -1,20 +1,21 @@
 // adamw.wgsl: one optimizer step over flat buffers: the gradient's norm, the clip coefficient, the update.
 //   partial_norm  partial[offset + group] = its share of the sum of g * g
-//   finish_norm   norm = sqrt(sum of partial, in order);  clip = [min(1, maxNorm / (norm + 1e-6)), norm]
+//   finish_norm   norm = sqrt(sum of partial, in order);  clip = [min(1, maxNorm / (norm + 1e-6)), norm, stepSize, rootCorrection]
 //                 metrics[slot].gradNorm = norm;  flag = 1 where the norm is not finite;  clip[0] = -1 where flag is set
+//                 stepSize = learningRate / (1 - beta1^t),  rootCorrection = sqrt(1 - beta2^t),  t the step's number
 //   finish_scaled_norm  the same of gradients that are scale[0] times too large: the norm is divided by it and so is clip[0];
 //                 where the norm is not finite: scale[0] /= 2, clip[0] = -1, metrics[slot].gradNorm = -1, and flag = 1 only
 //                 where scale[0] was 1 already; after growAfter good steps in a row: scale[0] *= 2
+//                 t leaves out the steps left out, as GradScaler of torch.amp
 //   update        g = gradient * clip[0];  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g g
 //                 p -= learningRate * weightDecay * p + stepSize * m / (sqrt(v) / rootCorrection + eps)
 //                 nothing is written where clip[0] < 0; only values before `decayed` decay
-// Shapes    p g m v [N]   partial [groups]   clip [2]: coefficient, norm   metrics [slots, 4]   flag [1]
+// Shapes    p g m v [N]   partial [groups]   clip [4]   metrics [slots, 4]   flag [1]
 //           scale [3]: the scale, good steps since it changed, steps left out
 // Dispatch  partial_norm, update: ceil(N / 2048) groups, one block of 512 vec4f each, folded over y past 65,535
 //           finish_norm, finish_scaled_norm: one group
 // Limits    N divides by 64 and is one range of the flat buffers: longer ones are several ranges (kernels/adamw.ts)
-// Numerics  a step left out still counts for the bias corrections, which the CPU makes from the step's number: GradScaler of torch.amp
-//           does not count it. f32, fixed order; a range's groups depend on its length only
+// Numerics  f32, fixed order; a range's groups depend on its length only
 // Source    torch.optim.AdamW and torch.nn.utils.clip_grad_norm_; Loshchilov, Hutter 2019, algorithm 2
 struct Size {
   N: u32,
@@ -28,6 +29,8 @@ struct Size {
   eps: f32,
   weightDecay: f32,
   growAfter: f32,
+  logBeta1: f32,
+  logBeta2: f32,
 }
 @group(0) @binding(0) var<storage, read_write> p: array<vec4f>;
 @group(0) @binding(1) var<storage, read> g: array<vec4f>;
@@ -100,6 +103,20 @@ fn clipped(norm: f32) -> f32 {
   return 1.0;
 }
 
+// 1 - e^x, x <= 0. Near 0, where the difference would lose most digits, by its series: the first term left out is below 1e-8 of it.
+fn one_minus_exp(x: f32) -> f32 {
+  if (x < -0.5) { return 1.0 - exp(x); }
+  var sum = 1.0;
+  for (var n = 9.0; n > 1.0; n -= 1.0) { sum = 1.0 + x / n * sum; }
+  return -x * sum;
+}
+
+// The factors that a step's number decides, `taken` of them counted with this one.
+fn store_corrections(taken: f32) {
+  clip[2] = step.learningRate / one_minus_exp(size.logBeta1 * taken);
+  clip[3] = sqrt(one_minus_exp(size.logBeta2 * taken));
+}
+
 @compute @workgroup_size(LANES)
 fn finish_norm(@builtin(local_invocation_index) lane: u32) {
   let norm = total_norm(lane);
@@ -108,6 +125,7 @@ fn finish_norm(@builtin(local_invocation_index) lane: u32) {
   if (not_finite(norm)) { flag[0] = 1u; }
   clip[0] = select(clipped(norm), -1.0, flag[0] != 0u);
   clip[1] = norm;
+  store_corrections(f32(step.optimizerStep));
 }
 
 // Above, f32 sums of squares could overflow before f16 gradients do.
@@ -125,6 +143,7 @@ fn finish_scaled_norm(@builtin(local_invocation_index) lane: u32) {
   metrics[step.slot].w = select(norm, -1.0, skips);
   clip[0] = select(clipped(norm) / factor, -1.0, overflows || flag[0] != 0u);
   clip[1] = norm;
+  store_corrections(max(1.0, f32(step.optimizerStep) - scale[2]));
   if (skips) {
     scale[0] = factor * 0.5;
     scale[1] = 0.0;
@@ -137,13 +156,13 @@ fn finish_scaled_norm(@builtin(local_invocation_index) lane: u32) {
   }
 }
 
-fn store(i: u32, p_old: vec4f, gradient: vec4f, m_old: vec4f, v_old: vec4f) {
+fn store(i: u32, p_old: vec4f, gradient: vec4f, m_old: vec4f, v_old: vec4f, stepSize: f32, rootCorrection: f32) {
   let m_new = m_old + size.firstRate * (gradient - m_old);
   let v_new = size.beta2 * v_old + size.secondRate * gradient * gradient;
   let decay = select(0.0, step.learningRate * size.weightDecay, i * 4u < size.decayed);
   m[i] = m_new;
   v[i] = v_new;
-  p[i] = p_old - (decay * p_old + step.stepSize * m_new / (sqrt(v_new) / step.rootCorrection + size.eps));
+  p[i] = p_old - (decay * p_old + stepSize * m_new / (sqrt(v_new) / rootCorrection + size.eps));
 }
 
 @compute @workgroup_size(LANES)
@@ -154,7 +173,11 @@ fn update(
 ) {
   let coefficient = clip[0];
   if (coefficient < 0.0) { return; }
+  let stepSize = clip[2];
+  let rootCorrection = clip[3];
   let number = group_number(group, folded);
   let block = block_of(number, lane);
-  for (var i = block.x; i < block.y; i += LANES) { store(i, p[i], g[i] * coefficient, m[i], v[i]); }
+  for (var i = block.x; i < block.y; i += LANES) {
+    store(i, p[i], g[i] * coefficient, m[i], v[i], stepSize, rootCorrection);
+  }
 }

@@ -14,8 +14,7 @@ export interface StepUniform {
   uniqueWords: number;
   uniquePositions: number;
   learningRate: number;
-  stepSize: number;
-  rootCorrection: number;
+  optimizerStep: number;
 }
 
 export const stepFields = kernel("step", source).structs.get("Step")!;

@@ -11,8 +11,7 @@ struct Step {
   uniqueWords: u32,      // distinct word ids of the micro-batch
   uniquePositions: u32,  // distinct positions
   learningRate: f32,     // of this optimizer step
-  stepSize: f32,         // learningRate / (1 - beta1^step)
-  rootCorrection: f32,   // sqrt(1 - beta2^step)
+  optimizerStep: u32,    // its number, from 1
 }
 
 // Rows in use of a tensor: `source` is 0 for all `capacity` rows, 1 tokens, 2 segments, 3 battles.

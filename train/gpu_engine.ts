@@ -7,7 +7,6 @@ import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { readJoined, readTensor, readTensors, upload } from "../gpu/transfer.ts";
-import { adamwStep } from "../kernels/adamw.ts";
 import { Probe } from "../kernels/probe.ts";
 import { initialLossScale } from "../kernels/loss_scale.ts";
 import { stepFields } from "../kernels/step.ts";
@@ -150,11 +149,7 @@ export class GpuEngine implements Engine {
       throw new GpuError(`Cannot update at step ${step}: nothing was accumulated for it`);
     }
     this.#optimizer ??= this.#recordOptimizer();
-    this.#optimizer.run({
-      ...noStep,
-      slot: step % RING,
-      ...adamwStep({ step, learningRate: lr, betas: this.#options.optimizer.betas }),
-    });
+    this.#optimizer.run({ ...noStep, slot: step % RING, learningRate: lr, optimizerStep: step });
     this.#unread.push(this.#current);
     this.#current = undefined;
     if (this.#unread.length > RING) throw new GpuError(`Cannot go on: ${RING} steps were not read`);

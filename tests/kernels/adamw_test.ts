@@ -6,7 +6,7 @@ import { type Program } from "../../gpu/program.ts";
 import { ownedTensor, Recorder } from "../../gpu/recorder.ts";
 import { type Tensor } from "../../gpu/tensor.ts";
 import { readTensors, upload } from "../../gpu/transfer.ts";
-import { adamwStep, recordAdamw } from "../../kernels/adamw.ts";
+import { recordAdamw } from "../../kernels/adamw.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { stepFields } from "../../kernels/step.ts";
 import { compare, normal, stepValues, testGpu } from "./harness.ts";
@@ -93,7 +93,7 @@ for (const { why, scale, ...setting } of cases) {
       // One step of five is ten times smaller, so that one recording meets clipped and unclipped gradients.
       const gradient = normal(N, 10 + i, { std: i === 2 ? scale / 10 : scale });
       upload(gpu, flat.gradients, gradient);
-      program.run(stepValues({ slot: i, ...adamwStep({ step: i + 1, learningRate: lr, betas }) }));
+      program.run(stepValues({ slot: i, optimizerStep: i + 1, learningRate: lr }));
       const settings = { clip, weightDecay, decayedLength, beta1: betas[0], beta2: betas[1], eps };
       norms.push(adamwReference(state, Float64Array.from(gradient), { step: i + 1, lr }, settings));
     }
@@ -122,7 +122,7 @@ Deno.test("recordAdamw() follows torch.optim.AdamW with clip_grad_norm_ and deca
   upload(gpu, flat.parameters, Float32Array.from(golden.parameters));
   for (const [i, { lr, gradients, norm, parameters }] of golden.steps.entries()) {
     upload(gpu, flat.gradients, Float32Array.from(gradients));
-    program.run(stepValues({ slot: i, ...adamwStep({ step: i + 1, learningRate: lr }) }));
+    program.run(stepValues({ slot: i, optimizerStep: i + 1, learningRate: lr }));
     const [actual, metrics] = await readTensors(gpu, [flat.parameters, flat.metrics]);
     compare(`parameters after step ${i + 1}`, actual, parameters, 2e-7);
     compare("norm", [metrics[i * 4 + 3]], [norm], 1e-6);
@@ -149,7 +149,7 @@ for (
     for (const [i, gradient] of [good, bad, good].entries()) {
       upload(gpu, flat.gradients, gradient);
       if (i === 1 && cause.includes("loss")) upload(gpu, flat.flag, Uint32Array.of(1));
-      program.run(stepValues({ slot: i, ...adamwStep({ step: i + 1, learningRate: 1e-3 }) }));
+      program.run(stepValues({ slot: i, optimizerStep: i + 1, learningRate: 1e-3 }));
       snapshots.push(await readTensors(gpu, [flat.parameters, flat.firstMoments, flat.secondMoments, flat.flag]));
     }
     const flags = snapshots.map(([, , , flag]) => new Uint32Array(flag.buffer)[0]);
