@@ -40,6 +40,9 @@ const CHUNK = 64;
 /** Table rows of a group on CPU adapters, for the gradient: figures in bench/tried.md. */
 const ROWS = 4;
 
+/** Table rows of a chunk where the sums of a table of few rows go along with another's. */
+const CHUNK_ROWS = 8;
+
 export interface EmbedOptions {
   /** Factor of the sum: Gemma's root of the width. @default {1} */
   scale?: number;
@@ -66,7 +69,7 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], options: 
     }
   }
   const y = tape.output([T, W], ids.live, sources.map((each) => each.table), "embedding");
-  const common = { T, W, rowSource: liveSource(ids.live), firstRow: 0, chunk: CHUNK, groups: 0, scale };
+  const common = { T, W, rowSource: liveSource(ids.live), firstRow: 0, chunk: CHUNK, groups: NO_GROUPS, scale };
   const wide = tape.schedules.rowPerGroup, lanes = { LANES: wide ? 64 : 8 }, tokens = wide ? 1 : 8;
   // The words' table is far larger than what of it is read, and stays a buffer; a table of at most T rows costs less to copy.
   const rest = Object.fromEntries(sources.slice(1).map((each, i) => [`table${i + 1}`, each.table]));
@@ -84,27 +87,52 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], options: 
     });
   }
 
-  tape.onBackward(y, (dy) => tape.sharingTextures(() => sources.forEach((each) => backwardOf(each, dy))));
+  // As in layer_norm.ts.
+  const four = !wide && W % 16 === 0, suffix = four ? "" : "_wide", columns = Math.ceil(four ? W / 16 / 8 : W / 4 / 64);
 
-  function backwardOf({ table, ids, groups }: EmbeddingSource, dy: Tensor) {
-    const target = tape.grad(table);
+  tape.onBackward(y, (dy) =>
+    tape.sharingTextures(() => {
+      const pair = pairOf(sources.filter(({ table }) => tape.grad(table)));
+      if (pair) addTogether(dy, pair);
+      for (const each of sources) if (!pair || !Object.values(pair).includes(each)) addAlone(dy, each);
+    }));
+
+  /** A table of few rows and a grouped one that is bound whole, whose gradients one pass over dy can add. */
+  function pairOf(trained: readonly EmbeddingSource[]): Record<"few" | "grouped", EmbeddingSource> | undefined {
+    const few = trained.find((each) => each.table.shape[0] <= 2);
+    const grouped = trained.find((each) =>
+      each.groups?.count === "uniquePositions" && each.table.bytes <= bindingBytes
+    );
+    return four && few && grouped && grouped.table.shape[0] > FEW_ROWS ? { few, grouped } : undefined;
+  }
+
+  function addTogether(dy: Tensor, { few, grouped }: Record<"few" | "grouped", EmbeddingSource>) {
+    const { kernel, read } = kernels.take(tape, { dy });
+    const { rows, starts, order, count } = grouped.groups!, V = few.table.shape[0];
+    const size = { ...common, V, chunk: CHUNK_ROWS, groups: groupsOf(count) };
+    const partial = partialOf(few.table, Math.min(T, grouped.table.shape[0]) / CHUNK_ROWS);
+    tape.run(kernel, "add_groups_few", {
+      read: { ...read, ids0: few.ids, rows, starts, order },
+      write: { partial, dtable: tape.grad(grouped.table)!.tensor },
+      size,
+      groups: (step) => [columns, Math.ceil(step[count] / CHUNK_ROWS), 1],
+    });
+    finish(few.table, partial, size);
+  }
+
+  function addAlone(dy: Tensor, { table, ids, groups }: EmbeddingSource) {
+    const target = tape.grad(table), V = table.shape[0];
     if (!target) return;
     const { kernel, read } = kernels.take(tape, { dy });
-    // As in layer_norm.ts.
-    const four = !wide && W % 16 === 0, suffix = four ? "" : "_wide";
-    const V = table.shape[0], write = { dtable: target.tensor };
     if (V <= FEW_ROWS) {
-      const chunks = Math.ceil(T / CHUNK), size = { ...common, V };
-      const partial = tape.tensor([chunks, V, W], undefined, `partial d ${table.label}`);
-      const [columns, rows] = four ? [Math.ceil(W / 16 / 8), Math.ceil(V / 2)] : [Math.ceil(W / 4 / 64), V];
+      const size = { ...common, V }, partial = partialOf(table, T / CHUNK);
       tape.run(kernel, `partial_few${suffix}`, {
         read: { ...read, ids0: ids },
         write: { partial },
         size,
-        groups: (step) => [columns, Math.ceil(liveRows(ids.live, T, step) / CHUNK), rows],
+        groups: (step) => [columns, Math.ceil(liveRows(ids.live, T, step) / CHUNK), four ? Math.ceil(V / 2) : V],
       });
-      const groups = [Math.ceil(W / 4 / lanes.LANES), V, 1] as const;
-      tape.run(kernels.plain, "finish_few", { write: { partial, ...write }, size, constants: lanes, groups });
+      finish(table, partial, size);
       return;
     }
     if (!groups) throw new ShapeError(`Cannot differentiate by ${table.label}: its ids are not grouped`);
@@ -113,14 +141,28 @@ export function embed(tape: Tape, sources: readonly EmbeddingSource[], options: 
       tape.run(kernel, `add_groups${suffix}`, {
         read: { ...read, rows, starts, order },
         write: { dtable },
-        size: { ...common, firstRow, V: dtable.shape[0], groups: count === "uniqueWords" ? 0 : 1 },
+        size: { ...common, firstRow, V: dtable.shape[0], groups: groupsOf(count) },
         ...(four && { constants: { ROWS } }),
         groups: (step) => Math.ceil(step[count] / (four ? ROWS : 1)),
       });
     }
   }
+
+  function partialOf(table: Tensor, chunks: number): Tensor {
+    return tape.tensor([Math.ceil(chunks), table.shape[0], W], undefined, `partial d ${table.label}`);
+  }
+
+  function finish(table: Tensor, partial: Tensor, size: typeof common & { V: number }) {
+    const write = { partial, dtable: tape.grad(table)!.tensor };
+    const groups = [Math.ceil(W / 4 / lanes.LANES), table.shape[0], 1] as const;
+    tape.run(kernels.plain, "finish_few", { write, size, constants: lanes, groups });
+  }
   return y;
 }
+
+/** As embedding.wgsl knows them. */
+const NO_GROUPS = 2;
+const groupsOf = (count: RowGroups["count"]) => count === "uniqueWords" ? 0 : 1;
 
 /** A table's rows, as many together as may be bound at once. */
 function partsOf(table: Tensor, bytes: number): { firstRow: number; rows: Tensor }[] {

@@ -2,16 +2,18 @@
 //   sum1 .. sum3    y[t] = scale * (table0[ids0[t]] + table1[ids1[t]] + table2[ids2[t]])
 //   add_groups      dtable[rows[r]] += scale * sum of dy[order[i]], i = starts[r] .. starts[r + 1] - 1, ascending
 //   partial_few     partial[g, v] = sum of dy[t] over the tokens t of chunk g with ids0[t] = v, t ascending
+//   add_groups_few  both at once, in one pass over dy: add_groups, and partial[g, v] of the tokens of chunk g of distinct rows
 //   finish_few      dtable[v] += scale * sum of partial[g, v], g ascending
-// Shapes    table dtable [V, W]   ids order rows [T]   starts [T + 1]   y dy [T, W]   partial [ceil(T / 64), V, W]
+// Shapes    table dtable [V, W]   ids order rows [T]   starts [T + 1]   y dy [T, W]   partial [chunks, V, W]
 // Dispatch  sums: ceil(T / TOKENS) groups of LANES;  add_groups: ceil(distinct rows / ROWS) groups of 8, four vec4f of columns
 //           an invocation, so that one load of `order` serves them;  add_groups_wide: one group of 64 for each distinct row;
 //           all folded over y past 65,535;  partial_few: [ceil(W / 16 / 8), chunks, ceil(V / 2)] groups of 8, four vec4f of
 //           columns and two rows of the table an invocation;  partial_few_wide: [ceil(W / 4 / 64), chunks, V] groups of 64
-//           finish_few: [ceil(W / 4 / LANES), V] groups of LANES
-// Limits    W divides by 4, in add_groups and partial_few by 16; of table0 and dtable the V rows from `firstRow` on are bound,
-//           and ids of others left alone; the few-rows entries are for tables of at most 8 rows (token types), where one group
-//           for each row would be one serial chain over all tokens
+//           add_groups_few: [ceil(W / 16 / 8), chunks] groups of 8, as partial_few;  finish_few: [ceil(W / 4 / LANES), V] groups
+//           of LANES
+// Limits    W divides by 4, in add_groups, partial_few and add_groups_few by 16; of table0 and dtable the V rows from `firstRow`
+//           on are bound, and ids of others left alone; the few-rows entries are for tables of at most 8 rows (token types), where
+//           one group for each row would be one serial chain over all tokens; in add_groups_few they are 2, and dtable is whole
 // Numerics  f32, fixed order; dtable is added to, as every parameter's gradient
 // Source    the definition; row_operands.ts declares table1, table2 and dy
 struct Size { T: u32, W: u32, firstRow: u32, V: u32, rowSource: u32, chunk: u32, groups: u32, scale: f32 }
@@ -35,6 +37,9 @@ override LANES: u32;
 override TOKENS: u32;
 // Distinct rows of a group of add_groups, for the same reason; not 8, as the lanes of a group wait for the row of most tokens.
 override ROWS: u32;
+
+// What `groups` is where tokens, and not the rows of a table, are summed by chunks.
+const NO_GROUPS = 2u;
 
 // A table larger than a binding is bound in parts, one dispatch each.
 fn is_bound(row: u32) -> bool { return row >= size.firstRow && row - size.firstRow < size.V; }
@@ -155,6 +160,37 @@ fn partial_few(@builtin(global_invocation_id) id: vec3u) {
   partial[at + W4] = b0; partial[at + W4 + 1u] = b1; partial[at + W4 + 2u] = b2; partial[at + W4 + 3u] = b3;
 }
 
+@compute @workgroup_size(8)
+fn add_groups_few(@builtin(global_invocation_id) id: vec3u) {
+  let W4 = size.W / 4u; let w = id.x * 4u;
+  if (w >= W4) { return; }
+  let last = min(unique_rows(size.groups), (id.y + 1u) * size.chunk);
+  let scale = size.scale;
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+  var b0 = vec4f(); var b1 = vec4f(); var b2 = vec4f(); var b3 = vec4f();
+  for (var r = id.y * size.chunk; r < last; r++) {
+    var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
+    let end = starts[r + 1u];
+    for (var i = starts[r]; i < end; i++) {
+      let t = order[i];
+      let isB = ids0[t] == 1u;
+      let g0 = dy_at(t, w); let g1 = dy_at(t, w + 1u); let g2 = dy_at(t, w + 2u); let g3 = dy_at(t, w + 3u);
+      sum0 += g0; sum1 += g1; sum2 += g2; sum3 += g3;
+      a0 += select(g0, vec4f(), isB); a1 += select(g1, vec4f(), isB); a2 += select(g2, vec4f(), isB); a3 += select(g3, vec4f(), isB);
+      b0 += select(vec4f(), g0, isB); b1 += select(vec4f(), g1, isB); b2 += select(vec4f(), g2, isB); b3 += select(vec4f(), g3, isB);
+    }
+    let at = rows[r] * W4 + w;
+    dtable[at] += scale * sum0;
+    dtable[at + 1u] += scale * sum1;
+    dtable[at + 2u] += scale * sum2;
+    dtable[at + 3u] += scale * sum3;
+  }
+  let at = id.y * size.V * W4 + w;
+  partial[at] = a0; partial[at + 1u] = a1; partial[at + 2u] = a2; partial[at + 3u] = a3;
+  if (size.V == 1u) { return; }
+  partial[at + W4] = b0; partial[at + W4 + 1u] = b1; partial[at + W4 + 2u] = b2; partial[at + W4 + 3u] = b3;
+}
+
 @compute @workgroup_size(64)
 fn partial_few_wide(@builtin(global_invocation_id) id: vec3u) {
   let W4 = size.W / 4u;
@@ -171,7 +207,8 @@ fn partial_few_wide(@builtin(global_invocation_id) id: vec3u) {
 fn finish_few(@builtin(global_invocation_id) id: vec3u) {
   let W4 = size.W / 4u;
   if (id.x >= W4) { return; }
-  let chunks = (live_rows(size.rowSource, size.T) + size.chunk - 1u) / size.chunk;
+  let chunked = select(unique_rows(size.groups), live_rows(size.rowSource, size.T), size.groups == NO_GROUPS);
+  let chunks = (chunked + size.chunk - 1u) / size.chunk;
   var sum = vec4f();
   for (var g = 0u; g < chunks; g++) { sum += partial[(g * size.V + id.y) * W4 + id.x]; }
   dtable[id.y * W4 + id.x] += size.scale * sum;

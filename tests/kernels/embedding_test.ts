@@ -31,6 +31,7 @@ const cases: Row[] = [
   { why: "BERT's three, types past one chunk", T: 150, W: 64, tokens: 131, tables: [40, 20, 2], both: true },
   { why: "an odd number of types, past 8 lanes of 4 vec4f", T: 80, W: 192, tokens: 77, tables: [40, 20, 3] },
   { why: "four columns an invocation, rows no texture has", T: 70, W: 48, tokens: 66, tables: [40, 20, 1] },
+  { why: "token types without positions", T: 70, W: 64, tokens: 67, tables: [40, 2] },
   { why: "a table of more rows than tokens", T: 30, W: 64, tokens: 29, tables: [40, 31, 2] },
   { why: "a chunk that ends with the last live token", T: 192, W: 8, tokens: 128, tables: [40, 20, 2] },
   { why: "nearly all tokens ask for one row", T: 100, W: 8, tokens: 97, tables: [40, 20, 1], hot: 0.95 },
