@@ -6,7 +6,7 @@ import { promptHash } from "../report/evaluate/battle_groups.ts";
 import { evaluate, type EvaluateInput } from "../report/evaluate/evaluation.ts";
 import { evaluationReport, summaryLines } from "../report/evaluate/report.ts";
 import { whole } from "../report/format.ts";
-import { integer, text, texts, toggle } from "../train/flags.ts";
+import { flagName, integer, text, texts, toggle } from "../train/flags.ts";
 import { heldOutKey, partsOfRun, readRun } from "../train/held_out.ts";
 import type { RunParts } from "../train/load_data.ts";
 import { learnFrom } from "../train/training_part.ts";
@@ -74,6 +74,9 @@ const description = {
 
 type Settings = NonNullable<ReturnType<typeof parseCommand<typeof description.flags>>>["settings"];
 
+/** What predictions of a file have no use for. */
+const ofModels = [...Object.keys(predictionFlags), "swapCheck"];
+
 /** Hardest battles in the terminal. */
 const hardestPrinted = 3;
 
@@ -92,6 +95,8 @@ export async function run(args: string[]): Promise<void> {
   if (data === undefined && predictions.length > 0) {
     throw new UsageError("Cannot evaluate --predictions without --data: name the battles they speak of");
   }
+  const idle = models.length === 0 ? ofModels.find((field) => parsed.given.has(field)) : undefined;
+  if (idle) throw new UsageError(`Cannot use --${flagName(idle)} without --model: leave it out`);
   if (report !== undefined) await checkReplaceable(report, "--report");
   const folders: string[] = [];
   for (const model of models) folders.push(await findModel({ ...settings, model }));

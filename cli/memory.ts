@@ -1,6 +1,6 @@
 // `memory`: what training a model would hold on the adapter, from its configuration alone.
 import { join } from "node:path";
-import { ShapeError } from "../errors.ts";
+import { ShapeError, UsageError } from "../errors.ts";
 import { openGpu } from "../gpu/device.ts";
 import { type PlannedAdapter, usualGpu } from "../gpu/planning.ts";
 import { defaultSchedules } from "../kernels/schedules.ts";
@@ -69,15 +69,18 @@ export async function run(args: string[]): Promise<void> {
   const pairing = settings.pairing ?? config.tiebreak?.pairing ?? architectureOf(config).pairing;
   const length = resolveMaxTokens(settings.maxTokens, config, pairing, settings.batchTokens);
   const adapter = await adapterOf(settings.adapter);
+  if (settings.quant && settings.method && settings.method !== "qlora") {
+    throw new UsageError(`Cannot use --quant with --method ${settings.method}: leave one of them out`);
+  }
   const methods = settings.method ? [settings.method] : method.choices as Method[];
   const rows: string[][] = [];
   const refusals = new Set<string>();
   let tokens = 0;
   for (const each of methods) {
     for (const checkpoints of settings.checkpointLayers === undefined ? [false, true] : [settings.checkpointLayers]) {
-      const lora = await loraOf({ ...resolveLora(trainsAdapters(each) ? settings : {}, each), method: each, pairing }, {
-        config,
-      });
+      // Where every method is shown, flags of one are not meant for the others.
+      const adapters = resolveLora(settings.method || trainsAdapters(each) ? settings : {}, each);
+      const lora = await loraOf({ ...adapters, method: each, pairing }, { config });
       const asked = {
         lora,
         quant: each === "qlora" ? settings.quant ?? "nf4" : baseForm({ method: each, precision: settings.precision }),

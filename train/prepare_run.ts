@@ -13,6 +13,7 @@ import { readCheckpoint, startOfRun } from "./checkpoint.ts";
 import { type CreatedEngine, createEngine } from "./create_engine.ts";
 import { trainingData, validation } from "./feed.ts";
 import { beginWithNumbers } from "./fit_numbers.ts";
+import { checkIgnored } from "./ignored_flags.ts";
 import { loraOf } from "./lora_settings.ts";
 import { loadRunData, type RunData } from "./load_data.ts";
 import { timeKernels, writeKernelTimes } from "./kernel_times.ts";
@@ -67,6 +68,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     throw new UsageError(`Cannot train into ${out}: the model is read from there: name another --out`);
   }
   const settings = resolveSettings(flags, model.config, architectureOf(model.config).pairing, model.adapter);
+  checkIgnored(given, settings, resolve(folder) === resolve(flags.model));
   const lora = await loraOf(settings, model);
   const data = await loadRunData(model.tokenizer, { ...settings, template: model.template });
   if (earlier) {

@@ -54,6 +54,7 @@ Deno.test("evaluate and submit want battles, and a model or predictions", () =>
       [["evaluate", "--data", "x.csv"], /name a model with --model, or a file/],
       [["evaluate", "--model", "m", "--predictions", "p"], /--predictions without --data/],
       [["evaluate", "--predictions", "p"], /without battles/],
+      [["evaluate", "--data", "x.csv", "--predictions", "p", "--max-tokens", "16"], /--max-tokens without --model/],
       [["submit", "--data", "x.csv"], /without a model/],
       [["submit", "--model", "m"], /without battles/],
     ];

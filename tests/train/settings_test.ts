@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { flagName, parseFlag, type Values } from "../../train/flags.ts";
+import { checkIgnored } from "../../train/ignored_flags.ts";
 import { dropoutRates, resolveSettings, trainFlags } from "../../train/settings.ts";
 
 const sampleDefaults = Object.fromEntries(
@@ -72,6 +73,34 @@ Deno.test("resolveSettings() takes a recipe of its own for the built-in sample, 
   assert.deepEqual(length({ method: "head" }), [1e-3, 5]);
   assert.deepEqual(length({ method: "head", poolOnce: false }), [1e-3, 2]);
   assert.deepEqual(length({ lr: 1e-5, epochs: 3 }), [1e-5, 3]);
+});
+
+Deno.test("checkIgnored() refuses a flag that would change nothing, and takes the same flag where it does", () => {
+  const check = (flags: Partial<typeof defaults>, isFolder = false) =>
+    checkIgnored(new Set(Object.keys(flags)), resolveSettings({ ...defaults, ...flags }, bert, "siamese"), isFolder);
+  const refused: [Partial<typeof defaults>, Partial<typeof defaults>, string][] = [
+    [{ validFraction: 0.2, valid: "v.csv" }, { validFraction: 0.2 }, "--valid-fraction with --valid"],
+    [{ validFraction: 0.2, data: undefined }, { data: undefined }, "--valid-fraction on the built-in sample"],
+    [{ extraWeight: 2 }, { extraWeight: 2, extraData: "e.csv" }, "--extra-weight without --extra-data"],
+    [{ head: "concat", pairing: "joint" }, { head: "concat" }, "--head with joint pairs"],
+    [{ poolOnce: false }, { poolOnce: false, method: "head" }, "--pool-once with --method full"],
+    [{ dropout: 0.1, method: "head" }, { dropout: 0, method: "head" }, "--dropout with a backbone that runs once"],
+    [{ patience: 2, validFraction: 0 }, { patience: 2 }, "--patience with --valid-fraction 0"],
+    [
+      { validateEvery: 2, validFraction: 0 },
+      { validateEvery: 2 },
+      "--validate-every",
+    ],
+  ];
+  for (const [wrong, right, message] of refused) {
+    assert.throws(() => check(wrong), {
+      name: "UsageError",
+      message: new RegExp(`^Cannot use ${message}.*: leave it out$`),
+    });
+    assert.doesNotThrow(() => check(right), message);
+  }
+  assert.throws(() => check({ revision: "v1" }, true), /^UsageError: Cannot use --revision with a folder as --model: /);
+  assert.doesNotThrow(() => check({ revision: "v1" }));
 });
 
 Deno.test("dropoutRates() are config.json's, or one for all", () => {
