@@ -19,7 +19,7 @@ export interface HeadGroup {
 }
 
 /** The most bytes of one half of a group's scores: four such tensors live at once. */
-const GROUP_BYTES = 2 ** 24;
+const GROUP_BYTES = 2 ** 25;
 
 /** All heads at once, but with relative positions as many as fit. */
 export function headGroups({ T, size: { heads, columns } }: Pick<Recording, "T" | "size">): HeadGroup[] {

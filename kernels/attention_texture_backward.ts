@@ -1,5 +1,5 @@
 // The two backward kernels of attention with textures: one for dq, one for dk and dv.
-import { type AttentionForm, begin, dots } from "./attention_texture_code.ts";
+import { type AttentionForm, begin, dots, mask } from "./attention_texture_code.ts";
 import { bias, nearColumns, ownedRows } from "./attention_texture_relative.ts";
 import { times } from "./texture_code.ts";
 
@@ -59,10 +59,10 @@ ${gradientSource}${begin(rows, form, "head")}
     eachRow((r) => `
     {
       let s = cap_score(${dots(head4, `q${r}_`, "k")}${
-      bias(form, { query: `row${r}`, key: "key", head: "head", at: near.at(r) })
+      bias(form, { query: `row${r}`, key: "key", at: near.at(r) })
     });
       let p = exp(${exponent(bounded, `s - lse${r}`, "key", r)});
-      let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * kept(base${r}, channel + position) - delta${r}) * cap_slope(s);
+      let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * ${mask(`base${r}`, "channel + position")} - delta${r}) * cap_slope(s);
       ${relative.add(r, near.at(r))}
       ${eachTexel((d) => `dq${r}_${d} += ds * k${d};`)}
     }`)
@@ -123,10 +123,10 @@ ${gradientSource}${begin(rows, form, "key_head")}
     eachRow((r) => `
     {
       let s = cap_score(${dots(head4, `k${r}_`, "q")}${
-      bias(form, { query: "query", key: `row${r}`, head: "head", at: at(r) })
+      bias(form, { query: "query", key: `row${r}`, at: at(r) })
     });
       let p = exp(${exponent(bounded, "s - stat.x", "query", r)});
-      let weight = p * kept(base, channel + position + ${r}u);
+      let weight = p * ${mask("base", `channel + position + ${r}u`)};
       let ds = (weight * (${dots(head4, `v${r}_`, "dy")}) - p * stat.y) * cap_slope(s);
       ${relative.add(r, at(r))}
       ${eachTexel((d) => `dv${r}_${d} += weight * dy${d};`)}

@@ -19,6 +19,11 @@ export interface AttentionForm extends ScoreForm, RelativeForm {
   grouped: boolean;
 }
 
+/** The dropout mask of a pair. */
+export function mask(base: string, channel: string): string {
+  return `kept_by(${base}, ${channel}, dropThreshold, dropScale)`;
+}
+
 /** The product of two rows of texels, named `a` and `b` followed by the texel's number. */
 export function dots(head4: number, a: string, b: string): string {
   return Array.from({ length: head4 }, (_, d) => `dot(${a}${d}, ${b}${d})`).join(" + ");
@@ -28,7 +33,7 @@ export function dots(head4: number, a: string, b: string): string {
  * The beginning of all three: which head (`head` of queries or `key_head` of keys) and rows an invocation has, and where in
  * a row the texels of its key head lie.
  */
-export function begin(rows: number, { head4 }: AttentionForm, own: "head" | "key_head"): string {
+export function begin(rows: number, { head4, c2p, p2c }: AttentionForm, own: "head" | "key_head"): string {
   const parts = attentionBlockRows / rows;
   return `
 struct Size {
@@ -78,5 +83,9 @@ fn main(
   ${own === "head" ? "let key_head = head / sharing;" : ""}
   let k = (size.heads + key_head) * ${head4}u;
   let v = (size.heads + size.kvHeads + key_head) * ${head4}u;
+  // llvmpipe reads a uniform again for each pair unless it is named before the loop.
+  let dropThreshold = size.dropThreshold;
+  let dropScale = size.dropScale;
+  ${c2p || p2c ? `let reach = i32(size.reach);\nlet scores = (${own} - size.firstHead) * (size.columns / 4u);` : ""}
 `;
 }

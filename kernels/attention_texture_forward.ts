@@ -1,5 +1,5 @@
 // The forward kernel of attention with textures.
-import { type AttentionForm, begin, dots } from "./attention_texture_code.ts";
+import { type AttentionForm, begin, dots, mask } from "./attention_texture_code.ts";
 import { bias, nearColumns } from "./attention_texture_relative.ts";
 import { times } from "./texture_code.ts";
 
@@ -43,7 +43,7 @@ ${begin(rows, form, "head")}
       ${eachTexel((d) => `let k${d} = textureLoad(qkv, vec2u(k + ${d}u, key${j}));`)}
       ${
       eachRow((r) => {
-        const at = near.at(r + 3 - j), pair = { query: `row${r}`, key: `key${j}`, head: "head", at };
+        const at = near.at(r + 3 - j), pair = { query: `row${r}`, key: `key${j}`, at };
         return `s${r}[${j}] = cap_score(${dots(head4, `q${r}_`, "k")}${bias(form, pair)});`;
       })
     }
@@ -61,7 +61,7 @@ ${begin(rows, form, "head")}
       top${r} = top;
       s${r} = exp(s${r} - top);
       total${r} = total${r} * shrink + (s${r}.x + s${r}.y + s${r}.z + s${r}.w);
-      ${eachKey((j) => `s${r}[${j}] *= kept(base${r}, channel + position + ${j}u);`)}
+      ${eachKey((j) => `s${r}[${j}] *= ${mask(`base${r}`, `channel + position + ${j}u`)};`)}
       ${eachTexel((d) => `sum${r}_${d} *= shrink;`)}
     }`)}
     ${

@@ -10,8 +10,8 @@ export function relativeSource({ c2p, p2c }: RelativeForm): string {
   const half = (name: RelativeHalf, at: number) => `
 @group(0) @binding(${at}) var ${name}: texture_storage_2d<rgba32float, read>;
 ${gradientBinding(name, at + 1)}
-fn ${name}_at(row: u32, head: u32, at: u32) -> f32 {
-  let four = textureLoad(${name}, vec2u((head - size.firstHead) * (size.columns / 4u) + at / 4u, row));
+fn ${name}_at(row: u32, first: u32, at: u32) -> f32 {
+  let four = textureLoad(${name}, vec2u(first + at / 4u, row));
   let odd = (at & 1u) != 0u;
   return select(select(four.x, four.y, odd), select(four.z, four.w, odd), (at & 2u) != 0u);
 }
@@ -22,9 +22,9 @@ fn ${name}_at(row: u32, head: u32, at: u32) -> f32 {
 /** What a pair's score gets: ` + c2p + p2c` at the column in the variable `at`. */
 export function bias(
   { c2p, p2c }: RelativeForm,
-  { query, key, head, at }: { query: string; key: string; head: string; at: string },
+  { query, key, at }: { query: string; key: string; at: string },
 ): string {
-  return (c2p ? ` + c2p_at(${query}, ${head}, ${at})` : "") + (p2c ? ` + p2c_at(${key}, ${head}, ${at})` : "");
+  return (c2p ? ` + c2p_at(${query}, scores, ${at})` : "") + (p2c ? ` + p2c_at(${key}, scores, ${at})` : "");
 }
 
 /**
@@ -38,7 +38,7 @@ export function nearColumns(
 ): { declare: string; at: (further: number) => string } {
   const texels = c2p || p2c ? Math.ceil(distances / 4) : 0;
   return {
-    declare: times(texels, (i) => `let near${i} = columns_from(${query} + ${4 * i}u, ${key});`),
+    declare: times(texels, (i) => `let near${i} = columns_from(${query} + ${4 * i}u, ${key}, reach);`),
     at: (further) => `near${further >> 2}.${"xyzw"[further & 3]}`,
   };
 }

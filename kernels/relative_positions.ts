@@ -70,11 +70,11 @@ export function columnSource(textured: boolean): string {
   };
 
 // Columns of query - key and of the next three distances.
-fn columns_from(query: u32, key: u32) -> vec4u {
-  let at = u32(clamp(i32(query + size.reach) - i32(key), 0, 2 * i32(size.reach)));
+fn columns_from(query: u32, key: u32, reach: i32) -> vec4u {
+  let at = u32(clamp(i32(query) + reach - i32(key), 0, 2 * reach));
   return vec4u(${load});
 }
-fn column(query: u32, key: u32) -> u32 { return columns_from(query, key).x; }
+fn column(query: u32, key: u32) -> u32 { return columns_from(query, key, i32(size.reach)).x; }
 fn band(first: u32, last: u32) -> vec2u {
   return vec2u(first / ${BAND}u * ${BAND}u, min((last / ${BAND}u + 1u) * ${BAND}u, size.columns));
 }
