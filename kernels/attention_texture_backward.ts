@@ -58,11 +58,11 @@ ${gradientSource}${begin(rows, form, "head")}
     ${
     eachRow((r) => `
     {
-      let s = cap_score(${dots(head4, `q${r}_`, "k")}${
-      bias(form, { query: `row${r}`, key: "key", at: near.at(r) })
-    });
+      let s = cap_score(${dots(head4, `q${r}_`, "k")}${bias(form, { query: `row${r}`, key: "key", at: near.at(r) })});
       let p = exp(${exponent(bounded, `s - lse${r}`, "key", r)});
-      let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * ${mask(`base${r}`, "channel + position")} - delta${r}) * cap_slope(s);
+      let ds = p * ((${dots(head4, `dy${r}_`, "v")}) * ${
+      mask(`base${r}`, "channel + position")
+    } - delta${r}) * cap_slope(s);
       ${relative.add(r, near.at(r))}
       ${eachTexel((d) => `dq${r}_${d} += ds * k${d};`)}
     }`)
@@ -122,9 +122,7 @@ ${gradientSource}${begin(rows, form, "key_head")}
     ${
     eachRow((r) => `
     {
-      let s = cap_score(${dots(head4, `k${r}_`, "q")}${
-      bias(form, { query: "query", key: `row${r}`, at: at(r) })
-    });
+      let s = cap_score(${dots(head4, `k${r}_`, "q")}${bias(form, { query: "query", key: `row${r}`, at: at(r) })});
       let p = exp(${exponent(bounded, "s - stat.x", "query", r)});
       let weight = p * ${mask("base", `channel + position + ${r}u`)};
       let ds = (weight * (${dots(head4, `v${r}_`, "dy")}) - p * stat.y) * cap_slope(s);

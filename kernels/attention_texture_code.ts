@@ -1,6 +1,8 @@
 // What the three kernels of attention with textures have in common: their unrolling, their bindings and their first lines.
 //
-// Lanes lie along the heads first: where a block has fewer rows than 32, whole groups are idle, not lanes of each group.
+// Lanes lie along the heads first: where a block has fewer rows than 32, whole groups are idle, not lanes of each group. In
+// long segments they lie along the rows first, so that a group walks over the keys of one or two heads and not of eight, which
+// no cache holds.
 // `stats` [T, statsWidth] holds a texel for each row and head: (lse, delta, high and low 16 bits of the row's dropout base,
 // which f32 holds exactly and which spare backward_kv a storage load for each query).
 import { attentionBlockRows } from "./attention_blocks.ts";
@@ -10,6 +12,12 @@ import { times } from "./texture_code.ts";
 
 /** Invocations of a group: llvmpipe runs 8 as one vector. */
 export const GROUP = 8;
+
+/**
+ * Rows of a segment from which on lanes lie along the rows first: sequences of 4,096 cost half as much so, those of 512 the
+ * same, those of 100 a quarter more (eight heads of 64, llvmpipe, 2026-11-24, bench/tried.md).
+ */
+const LONG = 1024;
 
 /** What the code of the kernels depends on. */
 export interface AttentionForm extends ScoreForm, RelativeForm {
@@ -68,11 +76,13 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let item = (group.y * groups.x + group.x) * ${GROUP}u + lane;
-  let ${own} = size.firstHead + item % size.headCount;
-  let part = item / size.headCount % ${parts}u;
   let index = item / size.headCount / ${parts}u;
   if (index >= step.blocks) { return; }
   let block = blocks[index];
+  let within = item % (size.headCount * ${parts}u);
+  let is_long = block.w - block.z >= ${LONG}u;
+  let ${own} = size.firstHead + select(within % size.headCount, within / ${parts}u, is_long);
+  let part = select(within / size.headCount, within % ${parts}u, is_long);
   let start = block.z;
   let end = block.w;
   let first = block.x + part * ${rows}u;

@@ -38,6 +38,16 @@ const cases: Row[] = [
   { why: "heads of three vec4f in a texture", heads: 16, D: 12, lengths: [13, 2], dead: 5, rate: 0.1 },
   { why: "both sides of a block's border", heads: 2, D: 32, lengths: [31, 32, 33], dead: 1, rate: 0.1 },
   { why: "a segment of several blocks", heads: 4, D: 16, lengths: [70, 8], rate: 0.1 },
+  {
+    why: "a long segment beside short ones",
+    heads: 4,
+    kvHeads: 2,
+    D: 16,
+    lengths: [5, 1033, 40],
+    dead: 2,
+    rate: 0.1,
+    causal: true,
+  },
   { why: "heads of 64", heads: 2, D: 64, lengths: [37, 11], dead: 3, rate: 0.1 },
   { why: "heads of 128", heads: 1, D: 128, lengths: [19, 6], dead: 3 },
   // Scores of a few hundred: one key takes all, and a softmax without the maximum overflows.

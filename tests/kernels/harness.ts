@@ -219,6 +219,8 @@ export function compare(what: string, actual: ArrayLike<number>, expected: Array
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs(actual[i] - expected[i]);
     if (!(error <= worst)) [worst, at] = [error, i];
+    // Nothing is worse, and nothing compares with it.
+    if (Number.isNaN(worst)) break;
   }
   const share = worst / (rtol * (scale || 1));
   assert.ok(
