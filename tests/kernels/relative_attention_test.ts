@@ -51,7 +51,7 @@ const cases: Row[] = [
     D: 32,
     lengths: [70, 3],
     dead: 8300,
-    columns: 256,
+    columns: 512,
     own: 9,
     scale: 0.3,
   },
@@ -155,8 +155,8 @@ for (const row of cases) {
 Deno.test("headGroups() takes all heads where their scores are small, and cuts them evenly where not", () => {
   const groups = (T: number, columns: number, heads: number) => headGroups({ T, size: { heads, columns } });
   assert.deepEqual(groups(64, 512, 6), [{ firstHead: 0, headCount: 6 }]);
-  assert.deepEqual(groups(2048, 512, 6), [{ firstHead: 0, headCount: 3 }, { firstHead: 3, headCount: 3 }]);
-  assert.deepEqual(groups(2048, 512, 5).map(({ headCount }) => headCount), [3, 2]);
+  assert.deepEqual(groups(4096, 512, 6), [{ firstHead: 0, headCount: 3 }, { firstHead: 3, headCount: 3 }]);
+  assert.deepEqual(groups(4096, 512, 5).map(({ headCount }) => headCount), [3, 2]);
   assert.equal(groups(100_000, 512, 3).length, 3);
   assert.deepEqual(groups(100_000, 0, 3), [{ firstHead: 0, headCount: 3 }]);
 });
