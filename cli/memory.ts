@@ -9,6 +9,7 @@ import { resolveConfig } from "../model/hub.ts";
 import { type Method, trainsAdapters } from "../model/judge.ts";
 import { knownConfigs } from "../model/known_configs.ts";
 import { architectureOf } from "../model/registry.ts";
+import { aligned } from "../report/format.ts";
 import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
@@ -115,7 +116,9 @@ export async function run(args: string[]): Promise<void> {
     "textures",
     "inputs",
   ];
-  for (const line of table([[...columns, "total", ...cards.map((card) => `${card} GB`)], ...rows])) console.log(line);
+  for (const line of aligned([[...columns, "total", ...cards.map((card) => `${card} GB`)], ...rows], 2)) {
+    console.log(line);
+  }
   for (const line of refusals) console.log(line);
   console.log(`\nA card holds what leaves ${reservedGigabytes} GB of it to driver and screen.`);
 }
@@ -124,14 +127,6 @@ function figures(use: MemoryUse): string[] {
   const total = totalBytes(use), order = [use.parameters, use.frozen, use.gradients, use.moments, use.activations];
   const fits = cards.map((card) => total <= (card - reservedGigabytes) * 2 ** 30 ? "yes" : "no");
   return [...[...order, use.textures, use.inputs, total].map((bytes) => grouped(Math.ceil(bytes / 2 ** 20))), ...fits];
-}
-
-/** Columns of equal width, the words left, the figures right. */
-function table(rows: readonly string[][]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row.map((cell, i) => i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  ").trimEnd()
-  );
 }
 
 /** From a folder, from the built-in table, or from the Hub's cache or the Hub. */

@@ -1,6 +1,6 @@
 // Battles as a CSV file in Kaggle's layout, the true probabilities in columns of their own where they are known.
-import { writeTextAtomically } from "../model/atomic_file.ts";
 import type { Battle } from "./battle.ts";
+import { writeLines } from "./text_file.ts";
 
 export interface WriteOptions {
   /** Columns of the outcome, of the chatbots' names and of the truth; a test file has none of them. @default {true} */
@@ -10,7 +10,7 @@ export interface WriteOptions {
 /** Writes `battles`, all of them with the columns of the first. The file appears whole or not at all. */
 export async function writeBattles(
   path: string,
-  battles: Battle[],
+  battles: readonly Battle[],
   { labels = true }: WriteOptions = {},
 ): Promise<void> {
   const truth = labels && battles[0]?.truth !== undefined;
@@ -19,15 +19,19 @@ export async function writeBattles(
   header.push("prompt", "response_a", "response_b");
   if (labels) header.push("winner_model_a", "winner_model_b", "winner_tie");
   if (truth) header.push("true_a", "true_b", "true_tie");
-  const lines = battles.map((battle) => {
+  const line = (battle: Battle) => {
     const cells = [battle.id];
     if (labels) cells.push(battle.modelA ?? "", battle.modelB ?? "");
     cells.push(...[battle.prompt, battle.responseA, battle.responseB].map((turns) => JSON.stringify(turns)));
     if (labels) cells.push(...[0, 1, 2].map((outcome) => String(Number(battle.label === outcome))));
     if (truth) cells.push(...battle.truth!.map(String));
-    return cells.map(quoted).join(",");
-  });
-  await writeTextAtomically(path, [header.join(","), ...lines].join("\n") + "\n");
+    return `${cells.map(quoted).join(",")}\n`;
+  };
+  function* lines(): Generator<string> {
+    yield `${header.join(",")}\n`;
+    for (const battle of battles) yield line(battle);
+  }
+  await writeLines(path, lines());
 }
 
 function quoted(cell: string): string {

@@ -33,6 +33,18 @@ export function oneLine(text: string, most: number): string {
   return isWhole ? characters.join("") : `${characters.slice(0, most - 1).join("")}…`;
 }
 
+/** Rows of cells as lines, each column as wide as its widest cell, by characters.
+ *  @param words columns that hold words and stand to the left; the others to the right */
+export function aligned(rows: readonly (readonly string[])[], words = 1): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((cells) => [...cells[column]].length)));
+  return rows.map((cells) =>
+    cells.map((cell, column) => {
+      const room = " ".repeat(widths[column] - [...cell].length);
+      return column < words ? cell + room : room + cell;
+    }).join("  ").trimEnd()
+  );
+}
+
 /** `75000` -> `1 min 15 s`. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);

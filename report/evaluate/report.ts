@@ -1,5 +1,5 @@
 // The evaluation's report and its summary for the terminal, both from the same findings.
-import { percent, plural, whole } from "../format.ts";
+import { aligned, percent, plural, whole } from "../format.ts";
 import { renderPage } from "../page.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { groupSections, hardestSection, swapSection, tellingGroups } from "./group_sections.ts";
@@ -65,15 +65,6 @@ function swapWords({ battles, mean, largest, changed, symmetric }: NonNullable<E
   } change their likeliest outcome (${of})`;
 }
 
-/** Lines of cells; columns after the first stand to the right. */
-function aligned(lines: readonly (readonly string[])[]): string[] {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((cells) => [...cells[column]].length)));
-  return lines.map((cells) =>
-    cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join("  ")
-      .trimEnd()
-  );
-}
-
 function outcomeLines({ rows: [model] }: Evaluation): string[] {
   return aligned([
     ["came true", "battles", "log loss", ...outcomeNames.map((name) => `said ${name}`)],
@@ -111,12 +102,7 @@ function groupLines({ groups: { lengths, prompts, traits, chatbots } }: Evaluati
     return [[title, losses(best.logLoss), best.name, losses(worst.logLoss), worst.name]];
   });
   if (lines.length === 0) return [];
-  const all = [["log loss by", "best", "", "worst", ""], ...lines];
-  const width = (column: number) => Math.max(...all.map((cells) => [...cells[column]].length));
-  return all.map(([kind, best, bestName, worst, worstName]) =>
-    [kind.padEnd(width(0)), best.padEnd(width(1)), bestName.padEnd(width(2)), worst.padEnd(width(3)), worstName]
-      .join("  ").trimEnd()
-  );
+  return aligned([["log loss by", "best", "", "worst", ""], ...lines], 5);
 }
 
 function hardestLines({ hardest }: Evaluation, shown: number): string[] {

@@ -4,6 +4,7 @@ import { figure, type Html, paragraph, type Section, table } from "../page.ts";
 import { colours, draw, Plot } from "../plot.ts";
 import type { Findings } from "./collect.ts";
 import { faultKinds } from "./faults.ts";
+import { shareColumns } from "./share_bars.ts";
 import { tried } from "./token_lengths.ts";
 
 export function truncationSection({ tokens }: Findings): Section {
@@ -118,29 +119,11 @@ function repeatPlot(sizes: ReadonlyMap<number, number>, battles: number, prompts
   }));
   const last = rows.findLastIndex(({ share }) => share > 0);
   const shown = rows.slice(0, Math.max(2, last + 1));
-  const svg = draw("Battles by how often their prompt occurs", {
-    height: 215,
+  const svg = shareColumns(shown, {
+    label: "Battles by how often their prompt occurs",
+    axis: "the battle's prompt occurs",
     width: 560,
-    marginLeft: 44,
-    x: { label: "the battle's prompt occurs", domain: shown.map(({ name }) => name), padding: 0.2 },
-    y: {
-      label: "share of battles (%)",
-      percent: true,
-      ticks: 4,
-      domain: [0, 112 * Math.max(...rows.map(({ share }) => share))],
-    },
-    marks: [
-      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
-      Plot.barY(shown, { x: "name", y: "share", fill: colours.a }),
-      Plot.text(shown, {
-        x: "name",
-        y: "share",
-        dy: -7,
-        fontSize: 11,
-        text: ({ share }) => share > 0 ? percent(share) : "",
-      }),
-      Plot.ruleY([0]),
-    ],
+    height: 215,
   });
   const repeated = 1 - rows[0].share;
   const advice = repeated > 0.02

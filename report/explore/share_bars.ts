@@ -1,4 +1,4 @@
-// Bars of shares with their counts, one row a name.
+// Bars of shares: lying, with their counts, one row a name; or standing.
 import { percent, whole } from "../format.ts";
 import { colours, draw, marginFor, Plot } from "../plot.ts";
 
@@ -33,6 +33,36 @@ export function shareBars(
         text: ({ share, count }) => `${percent(share)}  (${whole(count)})`,
       }),
       Plot.ruleX([0]),
+    ],
+  });
+}
+
+/** Draws standing bars of shares of battles. @param axis what `name` counts @param size in CSS pixels */
+export function shareColumns(
+  rows: readonly { name: string; share: number }[],
+  { label, axis, ...size }: ShareBarsOptions & { width: number; height: number },
+): string {
+  return draw(label, {
+    ...size,
+    marginLeft: 44,
+    x: { label: axis, domain: rows.map(({ name }) => name), padding: 0.2 },
+    y: {
+      label: "share of battles (%)",
+      percent: true,
+      ticks: 4,
+      domain: [0, 112 * Math.max(...rows.map(({ share }) => share))],
+    },
+    marks: [
+      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
+      Plot.barY(rows, { x: "name", y: "share", fill: colours.a }),
+      Plot.text(rows, {
+        x: "name",
+        y: "share",
+        dy: -7,
+        fontSize: 11,
+        text: ({ share }) => share > 0 ? percent(share) : "",
+      }),
+      Plot.ruleY([0]),
     ],
   });
 }

@@ -5,7 +5,7 @@ import { colours, draw, Plot } from "../plot.ts";
 import { wilsonInterval } from "../statistics/wilson.ts";
 import type { Findings } from "./collect.ts";
 import type { LengthSummary } from "./lengths.ts";
-import { shareBars } from "./share_bars.ts";
+import { shareBars, shareColumns } from "./share_bars.ts";
 
 const languagesShown = 15;
 /** Rarer ones are mostly wrong guesses; shown only among the first five. */
@@ -88,32 +88,14 @@ function turnsPlot({ lengths: { turns } }: Findings): Html {
   const last = turns.findLastIndex((count) => count > 0);
   if (last === 0) return paragraph("Each prompt has one turn.");
   const rows = turns.slice(0, last + 1).map((count, place) => ({
-    turns: place === turns.length - 1 ? `${place + 1}+` : String(place + 1),
+    name: place === turns.length - 1 ? `${place + 1}+` : String(place + 1),
     share: count / total,
   }));
-  const svg = draw("Prompts by their number of turns", {
-    height: 200,
+  const svg = shareColumns(rows, {
+    label: "Prompts by their number of turns",
+    axis: "turns of the prompt",
     width: 460,
-    marginLeft: 44,
-    x: { label: "turns of the prompt", domain: rows.map(({ turns }) => turns), padding: 0.2 },
-    y: {
-      label: "share of battles (%)",
-      percent: true,
-      ticks: 4,
-      domain: [0, 112 * Math.max(...rows.map(({ share }) => share))],
-    },
-    marks: [
-      Plot.gridY({ stroke: colours.pale, strokeOpacity: 1 }),
-      Plot.barY(rows, { x: "turns", y: "share", fill: colours.a }),
-      Plot.text(rows, {
-        x: "turns",
-        y: "share",
-        dy: -7,
-        text: ({ share }) => share > 0 ? percent(share) : "",
-        fontSize: 11,
-      }),
-      Plot.ruleY([0]),
-    ],
+    height: 200,
   });
   return figure(
     svg,

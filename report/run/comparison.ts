@@ -2,7 +2,7 @@
 import { flagName } from "../../train/flags.ts";
 import { heldOutKey } from "../../train/held_out.ts";
 import { trainFlags } from "../../train/settings.ts";
-import { duration, oneLine, percent, plural, whole } from "../format.ts";
+import { aligned, duration, oneLine, percent, plural, whole } from "../format.ts";
 import { figure, type Html, paragraph, renderPage, table } from "../page.ts";
 import { colours, draw, marginFor, Plot, shortened } from "../plot.ts";
 import { bestValidation, settingWords, smoothed, stepAxis, thinned, tokensPerSecond, totalMs } from "./numbers.ts";
@@ -86,14 +86,6 @@ export function comparisonLines(comparison: Comparison): string[] {
       : ["No setting differs."]),
     ...(warnings.length > 0 ? ["", ...warnings] : []),
   ];
-}
-
-function aligned(lines: readonly (readonly string[])[]): string[] {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((cells) => [...cells[column]].length)));
-  const pad = (cell: string, column: number) => " ".repeat(widths[column] - [...cell].length);
-  return lines.map((cells) =>
-    cells.map((cell, column) => column === 0 ? cell + pad(cell, column) : pad(cell, column) + cell).join("  ").trimEnd()
-  );
 }
 
 /** Colours that stay apart, for the first ten runs; later ones are grey. */
