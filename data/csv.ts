@@ -32,6 +32,8 @@ export async function* readCsv(path: string, required: readonly string[]): Async
   // The parser carries the file's errors on; the callback only keeps pipeline from throwing them a second time.
   const stream = createReadStream(path);
   pipeline(stream, parser, () => {});
+  const check = utf8Check(path, (error) => stream.destroy(error));
+  stream.on("data", (chunk) => check(chunk as Uint8Array));
   let header: string[] | undefined;
   let columns = new Map<string, number>();
   let row = 0;
@@ -57,6 +59,22 @@ export async function* readCsv(path: string, required: readonly string[]): Async
   if (header === undefined) {
     throw new InputError(`Cannot read ${path}: the file is empty: give a CSV file with a header`);
   }
+}
+
+/** Looks at the bytes of a file: what is no UTF-8 would be read as U+FFFD. UTF-16 has a mark that the parser knows. */
+function utf8Check(path: string, refuse: (error: InputError) => void): (chunk: Uint8Array) => void {
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let isUtf16: boolean | undefined;
+  return (chunk) => {
+    isUtf16 ??= chunk[0] === 0xff && chunk[1] === 0xfe;
+    if (isUtf16) return;
+    try {
+      decoder.decode(chunk, { stream: true });
+    } catch {
+      const near = new TextDecoder().decode(chunk).match(/.{0,20}\ufffd.{0,20}/)?.[0] ?? "";
+      refuse(new InputError(`Cannot read ${path}: it is no UTF-8 near ${JSON.stringify(near)}: save it as UTF-8`));
+    }
+  };
 }
 
 async function checkFile(path: string): Promise<void> {

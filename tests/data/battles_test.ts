@@ -50,6 +50,16 @@ Deno.test("readBattles() reads Kaggle's columns, labels and turns, ids in any or
   assert.deepEqual([battles[2].responseA, battles[2].responseB], [[], [""]]);
 });
 
+Deno.test("readBattles() refuses bytes that are no UTF-8, and takes characters that two reads of the file share", async () => {
+  const text = "id,prompt,response_a,response_b\n1,d\u00e9j\u00e0 vu,a,b\n";
+  const latin = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  await assert.rejects(read(latin), /it is no UTF-8 near "1,d\ufffdj\ufffd vu,a,b": save it as UTF-8$/);
+  const utf16 = new Uint8Array(Uint16Array.from(`\ufeff${text}`, (character) => character.charCodeAt(0)).buffer);
+  assert.deepEqual((await read(utf16))[0].prompt, ["d\u00e9j\u00e0 vu"]);
+  const long = "\u20ac".repeat(100_000);
+  assert.deepEqual((await read(text.replace("d\u00e9j\u00e0 vu", long)))[0].prompt, [long]);
+});
+
 Deno.test("readBattles() reads a byte order mark, Windows line ends, quotes, line ends in cells and columns of others", async () => {
   const text = '\ufeffextra,response_b,id,prompt,response_a\r\n1,"say ""hi""\r\nthere",9,"a,b","[""x\\ny""]"\r\n\r\n';
   const [battle] = await read(text);
