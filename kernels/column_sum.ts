@@ -26,11 +26,13 @@ export function addColumnSums(tape: Tape, x: Tensor, out: Tensor): void {
   }
   const partial = tape.tensor([Math.ceil(rows / CHUNK), W]);
   const { kernel: chosen, read } = kernels.take(tape, { x });
-  tape.run(chosen, "sum_chunk", {
+  // As in layer_norm.ts.
+  const four = !tape.schedules.rowPerGroup && W % 16 === 0, columns = Math.ceil(four ? W / 16 / 8 : W / 4 / 64);
+  tape.run(chosen, four ? "sum_chunk_four" : "sum_chunk", {
     read,
     write: { partial },
     size,
-    groups: (step) => [Math.ceil(W / 4 / 64), Math.ceil(liveRows(x.live, rows, step) / CHUNK), 1],
+    groups: (step) => [columns, Math.ceil(liveRows(x.live, rows, step) / CHUNK), 1],
   });
   addPartialSums(tape, { partial, rows, live: x.live, offset: 0 }, out);
 }

@@ -3,9 +3,10 @@
 //   finish   out[w] += sum_g partial[g, offset + w], g ascending
 //   narrow   out[w] += sum_t x[t, w], one invocation a column: for heads of a few columns, where rows are battles
 // Shapes    x [rows, W]   partial [G, stride]   out [W]
-// Dispatch  sum_chunk: [ceil(W / 4 / 64), G] groups of 64;  finish: ceil(W / 4 / 64) groups of 64
+// Dispatch  sum_chunk: [ceil(W / 4 / 64), G] groups of 64;  sum_chunk_four, the same: [ceil(W / 16 / 8), G] groups of 8, four
+//           vec4f of columns an invocation, so that a step of the loop does more;  finish: ceil(W / 4 / 64) groups of 64
 //           narrow: ceil(W / 64) groups of 64
-// Limits    W, stride and offset divide by 4, except in narrow
+// Limits    W, stride and offset divide by 4, in sum_chunk_four W by 16; in narrow they need not
 // Numerics  f32, fixed order; out is added to, as every parameter's gradient
 // Source    the definition; row_operands.ts declares x, binding 0
 struct Size { rows: u32, W: u32, rowSource: u32, chunk: u32, stride: u32, offset: u32 }
@@ -24,6 +25,19 @@ fn sum_chunk(@builtin(global_invocation_id) id: vec3u) {
   var sum = vec4f();
   for (var t = id.y * size.chunk; t < end; t++) { sum += x_at(t, id.x); }
   partial[id.y * W4 + id.x] = sum;
+}
+
+@compute @workgroup_size(8)
+fn sum_chunk_four(@builtin(global_invocation_id) id: vec3u) {
+  let W4 = size.W / 4u; let i = id.x * 4u;
+  if (i >= W4) { return; }
+  let end = min(live_rows(size.rowSource, size.rows), (id.y + 1u) * size.chunk);
+  var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
+  for (var t = id.y * size.chunk; t < end; t++) {
+    sum0 += x_at(t, i); sum1 += x_at(t, i + 1u); sum2 += x_at(t, i + 2u); sum3 += x_at(t, i + 3u);
+  }
+  let at = id.y * W4 + i;
+  partial[at] = sum0; partial[at + 1u] = sum1; partial[at + 2u] = sum2; partial[at + 3u] = sum3;
 }
 
 @compute @workgroup_size(64)

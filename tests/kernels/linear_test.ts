@@ -31,7 +31,7 @@ const cases: Row[] = [
   { why: "nothing divides by the tile", T: 37, inputs: 20, outputs: 44 },
   { why: "rows at both sides of a texture tile", T: 16, inputs: 64, outputs: 64 },
   { why: "rows at both sides of a texture tile", T: 17, inputs: 64, outputs: 128 },
-  { why: "dead tail inside a tile", T: 64, inputs: 64, outputs: 192, tokens: 35 },
+  { why: "dead tail inside a tile and a chunk of sums", T: 100, inputs: 64, outputs: 192, tokens: 75 },
   { why: "columns past one group of texture tiles", T: 48, inputs: 128, outputs: 576 },
   { why: "no bias, one row, three logits", T: 1, inputs: 12, outputs: 3, biased: false },
   { why: "no bias, dead tail inside a tile", T: 64, inputs: 64, outputs: 192, tokens: 35, biased: false },
