@@ -36,7 +36,7 @@ const description = {
     }),
     method: choice(calibrationMethods, {
       group,
-      help: "one scale; or biases alone; or a scale and a bias for each outcome",
+      help: "one scale; or a scale and a bias for each outcome; or biases alone",
       default: "temperature",
     }),
     symmetric: toggle({

@@ -58,7 +58,7 @@ function buildCommand<Table extends FlagTable>(description: CommandDescription<T
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .configureHelp({ helpWidth: 110 })
-    .helpOption("--help", "show this")
+    .addHelpOption(new Option("--help", "show this").helpGroup("Help:"))
     .addHelpText("after", `\nExamples:\n${examplesText(description.examples)}`);
   if (description.argument) command.argument(...description.argument);
   for (const [field, flag] of Object.entries(description.flags)) addFlag(command, field, flag);

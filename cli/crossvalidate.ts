@@ -12,7 +12,7 @@ import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { runPrepared } from "./train_run.ts";
 
-const { fold: _fold, valid: _valid, validFraction, resume, folds: _folds, force, ...shared } = trainFlags;
+const { fold: _fold, valid: _valid, validFraction, resume, folds: _folds, data, out, force, ...shared } = trainFlags;
 
 const description = {
   name: "crossvalidate",
@@ -20,8 +20,10 @@ const description = {
     "Trains one model for each fold on the battles of all other folds. No prompt, and no near-duplicate of one, is in two " +
     "folds; each fold has its share of every outcome. The same command goes on after a stop: finished folds are skipped.",
   flags: {
+    data: { ...data, otherwise: undefined },
     folds: integer({ group: "Data", help: "how many", default: 5, min: 2, max: 1000 }),
     ...shared,
+    out: { ...out, help: "folder for the folds", otherwise: undefined },
     force: { ...force, help: "replace the folds in --out" },
   },
   examples: [

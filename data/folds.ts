@@ -30,7 +30,7 @@ export function splitByKey(keys: readonly string[], fraction: number, seed: numb
   const prompts = [...new Set(keys)];
   if (prompts.length < 2) {
     throw new InputError(
-      `Cannot hold out prompts for validation: ${keys.length} battles share ${prompts.length} prompt: give --valid a file`,
+      `Cannot hold out prompts for validation: ${keys.length} battles share ${prompts.length} prompt: give --valid a file, or add --valid-fraction 0`,
     );
   }
   const rank = new Map(prompts.map((key) => [key, hash(`${seed}\n${key}`)]));

@@ -39,7 +39,7 @@ Deno.test("splitByPrompt() refuses one prompt alone, and shares that leave a sid
     () => splitByPrompt(prompts("Hi", "hi "), 0.5, 1),
     (error) =>
       error instanceof InputError && error.message ===
-        "Cannot hold out prompts for validation: 2 battles share 1 prompt: give --valid a file",
+        "Cannot hold out prompts for validation: 2 battles share 1 prompt: give --valid a file, or add --valid-fraction 0",
   );
   for (const fraction of [0, 1, -1, NaN]) {
     assert.throws(() => splitByPrompt(prompts("a", "b"), fraction, 1), UsageError);
