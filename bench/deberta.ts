@@ -10,9 +10,15 @@ import { type Bench } from "./runs.ts";
 
 const section = "DeBERTa's attention";
 
-/** Width and heads of DeBERTa-v3-xsmall, its buckets and positions. */
-const W = 384, HEADS = 6, POSITIONS = 512;
-const SPAN = { position_buckets: 256, max_relative_positions: POSITIONS, relative_embeddings: 512 };
+/** DeBERTa-v3-xsmall's. */
+export const debertaShape = { W: 384, heads: 6, F: 1536, positions: 512, buckets: 256, relativeEmbeddings: 512 };
+
+const { W, heads: HEADS, positions: POSITIONS, buckets, relativeEmbeddings } = debertaShape;
+const SPAN = {
+  position_buckets: buckets,
+  max_relative_positions: POSITIONS,
+  relative_embeddings: relativeEmbeddings,
+};
 
 /** Tokens of every sequence of a batch. */
 const LENGTHS = [128, 256, 512];
@@ -94,17 +100,8 @@ function plain(T: number, length: number): OperationCase {
   };
 }
 
-/**
- * Beside those of plain attention: each half multiplies every row with the embeddings of the distances that it meets, each
- * once; backward that again, and two products for its gradients.
- */
 function relative(T: number, length: number): OperationCase {
-  const { starts, pairs, size, inputs, step } = batch(T, length), rows = relativeRows(SPAN, POSITIONS);
-  let met = 0;
-  for (let s = 1; s < starts.length; s++) {
-    const segment = starts[s] - starts[s - 1];
-    for (let t = 0; t < segment; t++) met += new Set(rows.slice(t + POSITIONS - segment, t + POSITIONS)).size;
-  }
+  const { starts, size, inputs, step } = batch(T, length), { forward, backward } = attentionWork(starts);
   return {
     kernel: "deberta_attention",
     size,
@@ -119,12 +116,27 @@ function relative(T: number, length: number): OperationCase {
           embeddings,
           queries: 0,
           keys: W,
-          columns: relativeColumns(tape, rows, SPAN.relative_embeddings),
+          columns: relativeColumns(tape, relativeRows(SPAN, POSITIONS), SPAN.relative_embeddings),
         },
         blocks,
         dropout: { rate: 0.1, tokenKeys, site: 1 },
       }),
-    forward: { flops: 4 * (pairs + met) * W },
-    backward: { flops: (10 * pairs + 12 * met) * W },
+    forward: { flops: forward },
+    backward: { flops: backward },
   };
+}
+
+/**
+ * Multiplications and additions of one layer. Beside those of plain attention: each half multiplies every row with the embeddings
+ * of the distances that it meets, each once; backward that again, and two products for its gradients.
+ */
+export function attentionWork(starts: Uint32Array): { forward: number; backward: number } {
+  const rows = relativeRows(SPAN, POSITIONS);
+  let pairs = 0, met = 0;
+  for (let s = 1; s < starts.length; s++) {
+    const length = starts[s] - starts[s - 1];
+    pairs += length ** 2;
+    for (let t = 0; t < length; t++) met += new Set(rows.slice(t + POSITIONS - length, t + POSITIONS)).size;
+  }
+  return { forward: 4 * (pairs + met) * W, backward: (10 * pairs + 12 * met) * W };
 }

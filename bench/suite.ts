@@ -5,6 +5,7 @@ import { measureClasses } from "../kernels/measure_classes.ts";
 import { usualClasses } from "../train/usual_classes.ts";
 import { ceilingKernels, measureCeilings } from "./ceilings.ts";
 import { decoderKernels, measureDecoder } from "./decoder.ts";
+import { debertaBlockKernels, measureDebertaBlock } from "./deberta_block.ts";
 import { debertaKernels, measureDeberta } from "./deberta.ts";
 import { matmulClasses, matmulKernels, measureMatmul } from "./matmul.ts";
 import { type PeerName } from "./peer_process.ts";
@@ -37,6 +38,7 @@ export const benchKernels = [
   trainingKernels,
   decoderKernels,
   debertaKernels,
+  debertaBlockKernels,
   startKernels,
   peerKernels,
 ]
@@ -71,6 +73,7 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
         ...trainingKernels,
         ...decoderKernels,
         ...debertaKernels,
+        ...debertaBlockKernels,
         ...startKernels,
         ...peerKernels,
       ])
@@ -106,6 +109,10 @@ export async function runSuite(bench: Bench, options: SuiteOptions): Promise<Row
     if (any(debertaKernels)) {
       say("DeBERTa's attention");
       add(await measureDeberta(bench, shared));
+    }
+    if (any(debertaBlockKernels)) {
+      say("DeBERTa-shaped encoder");
+      add(await measureDebertaBlock(bench, shared));
     }
     if (any(startKernels)) {
       say(folder === undefined ? "start of a process: left out, no weights are on this disk" : "start of a process");
