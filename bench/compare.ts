@@ -12,27 +12,14 @@ export interface EarlierRow extends Pick<Row, "kernel" | "size" | "ms" | "spread
 
 const shares = ["ofFma", "ofCopy", "ofMatmul"] as const;
 
-/** Fields of a line that are not part of its size. */
-const notSize: ReadonlySet<string> = new Set([
-  ...[
-    "section",
-    "kernel",
-    "ms",
-    "spread",
-    "n",
-    "GFLOPs",
-    "GBps",
-    "tokensPerSecond",
-    "MiB",
-    "note",
-    "ofStep",
-    "ofArithmetic",
-    "ofFull",
-    "timesOurs",
-    ...shares,
-  ],
-  ...["adapter", "driver", "cores", "deno", "commit", "date", "clock", "model"],
-]);
+/** Fields of a line that are not part of its size: all of a row and of a run's circumstances, so that none can be forgotten. */
+const others: Record<Exclude<keyof Row, "size"> | keyof RunFacts, true> = {
+  ...{ section: true, kernel: true, ms: true, spread: true, n: true, note: true },
+  ...{ GFLOPs: true, GBps: true, tokensPerSecond: true, MiB: true },
+  ...{ ofFma: true, ofCopy: true, ofMatmul: true, ofStep: true, ofArithmetic: true, ofFull: true, ofPlain: true },
+  timesOurs: true,
+  ...{ adapter: true, driver: true, cores: true, deno: true, commit: true, date: true, clock: true, model: true },
+};
 
 /** Reads what `bench --json` wrote. @throws {InputError} with the line */
 export async function readEarlier(path: string): Promise<EarlierRow[]> {
@@ -60,7 +47,7 @@ function parseLine(line: string, where: string): EarlierRow {
   if (typeof kernel !== "string" || typeof ms !== "number" || typeof spread !== "number") {
     throw new InputError(`Cannot read ${where}: kernel, ms or spread is missing: name a file that bench --json wrote`);
   }
-  const size = Object.fromEntries(Object.entries(row).filter(([name]) => !notSize.has(name))) as Row["size"];
+  const size = Object.fromEntries(Object.entries(row).filter(([name]) => !Object.hasOwn(others, name))) as Row["size"];
   const share = shares.map((name) => row[name]).find((value) => typeof value === "number") as number | undefined;
   return { kernel, size, ms, spread, share, adapter: text(adapter), driver: text(driver) };
 }

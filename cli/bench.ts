@@ -7,6 +7,7 @@ import { goalLines } from "../bench/goals.ts";
 import { bySection, factLines, jsonLine, type RunFacts, textTable } from "../bench/report.ts";
 import { resultsPage } from "../bench/results_page.ts";
 import { type PeerName, peerNames } from "../bench/peer_process.ts";
+import { peerKernels } from "../bench/peers.ts";
 import { openBench } from "../bench/runs.ts";
 import { benchKernels, chosenKernels, runSuite } from "../bench/suite.ts";
 import { InputError, UsageError } from "../errors.ts";
@@ -66,7 +67,17 @@ export async function run(args: string[]): Promise<void> {
   const { model, tokens, rounds, skipCold, json, compare, write, chart } = parsed.settings;
   const against = peersOf(parsed.settings.against);
   const kernel = parsed.argument;
-  chosenKernels(kernel);
+  const chosen = chosenKernels(kernel), others = peerKernels.filter((name) => chosen.has(name));
+  if (against.length > 0 && others.length === 0) {
+    throw new UsageError(
+      `Cannot use --against with "${kernel}": use "against", or a part of ${peerKernels.join(", ")}`,
+    );
+  }
+  if (against.length === 0 && others.length === chosen.size) {
+    throw new UsageError(
+      `Cannot measure "${kernel}" alone: say beside whom with --against, e.g. ${peerNames.join(",")}`,
+    );
+  }
   if (write !== undefined) await checkWritable(write, "--write", { force: true });
   if (chart !== undefined) await checkWritable(chart, "--chart", { force: true });
   const earlier = compare === undefined ? undefined : await readEarlier(compare);

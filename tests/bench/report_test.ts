@@ -87,8 +87,9 @@ Deno.test("jsonLine() is one flat object with the circumstances, and readEarlier
   const { section, kernel, T, W, ms, ofCopy, adapter, commit } = JSON.parse(line);
   assert.deepEqual([section, kernel, T, W, ms, ofCopy], ["Row kernels", "layer_norm.forward", 2048, 384, 2, 0.7812]);
   assert.deepEqual([adapter, commit], ["adapter", "0123456"]);
-  await inFile(`${line}\n`, async (path) => {
-    const [earlier] = await readEarlier(path);
+  await inFile(`${line}\n${jsonLine({ ...norm, ofPlain: 1.2 }, facts)}\n`, async (path) => {
+    const [earlier, withPlain] = await readEarlier(path);
+    assert.deepEqual(withPlain.size, norm.size, "a share is no part of the size");
     assert.deepEqual(earlier, {
       kernel: norm.kernel,
       size: norm.size,

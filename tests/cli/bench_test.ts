@@ -32,6 +32,14 @@ Deno.test("bench answers wrong words with one line and exit code 2, before it me
         ["bench", "--against", "tfjs,numpy"],
         /^Cannot compare with "numpy": use one of tfjs, jax, onnx, torch, or several/,
       ],
+      [
+        ["bench", "norm", "--against", "tfjs"],
+        /^Cannot use --against with "norm": use "against", or a part of against\./,
+      ],
+      [
+        ["bench", "against.block"],
+        /^Cannot measure "against\.block" alone: say beside whom with --against, e\.g\. tfjs,/,
+      ],
       [["bench", "norm", "--rounds", "0"], /^Cannot read --rounds "0": must be a whole number from 1 to 1000$/],
       [
         ["bench", "train", "--model", "no-such-folder"],
