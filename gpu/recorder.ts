@@ -17,7 +17,7 @@ import {
 import { PipelineCache } from "./pipelines.ts";
 import { SharedMemory } from "./shared_memory.ts";
 import { type Command, Program } from "./program.ts";
-import { elementBytes, Tensor, type TensorOptions } from "./tensor.ts";
+import { elementBytes, SplitTensor, Tensor, type TensorOptions } from "./tensor.ts";
 
 /** Counts in use in one replay, and whatever else the step uniform carries: learning rate, seed, ... */
 export type StepValues = Readonly<Record<string, number>>;
@@ -141,10 +141,17 @@ export class Recorder {
         );
       }
     };
-    for (const [name, operand] of Object.entries(at.read ?? {})) {
-      if ("dtype" in operand && operand.dtype === "packed") {
-        throw new GpuError(`Cannot record ${where}: binding "${name}" would read ${operand.label}, which is packed`);
+    for (const [name, operand] of Object.entries({ ...at.read, ...at.write })) {
+      if (operand instanceof TextureOperand || operand.dtype !== "packed") continue;
+      if (operand instanceof SplitTensor) {
+        const { label, shape } = operand, { maxBufferSize } = this.gpu.limits;
+        throw new ShapeError(
+          `Cannot record ${label} of shape [${shape}]: one buffer of this adapter holds ${maxBufferSize} bytes: use a smaller model`,
+        );
       }
+      throw new GpuError(`Cannot record ${where}: binding "${name}" would be ${operand.label}, which is packed`);
+    }
+    for (const [name, operand] of Object.entries(at.read ?? {})) {
       check(name, operand instanceof TextureOperand ? "texture" : "read");
     }
     for (const name of Object.keys(at.write ?? {})) check(name, "write");

@@ -1,8 +1,8 @@
 // A tensor is a shape with a place: either a region of a buffer somebody owns, or a place the memory plan will give it.
 import { ShapeError } from "../errors.ts";
 
-/** "f16": two bytes in memory, where the adapter has shader-f16; kernels compute in f32 all the same. "packed": values in a form of
- *  their own, which only kernels made for it read. */
+/** "f16": two bytes in memory, where the adapter has shader-f16; kernels compute in f32 all the same. "packed": values in a form or
+ *  in places of their own, which only operations made for it take. */
 export type DType = "f32" | "u32" | "f16" | "packed";
 
 /** Which runtime count tells how many leading rows are in use; the rest is dead. Absent: all rows are. */
@@ -60,6 +60,19 @@ export class Tensor {
 
   get bytes(): number {
     return this.size * elementBytes(this.dtype);
+  }
+}
+
+/** Rows of a matrix from `firstRow` on. */
+export interface RowPart {
+  firstRow: number;
+  rows: Tensor;
+}
+
+/** A matrix that no buffer holds, as parts of its rows in buffers of their own; operations that do not know of parts refuse it. */
+export class SplitTensor extends Tensor {
+  constructor(shape: readonly number[], readonly parts: readonly RowPart[], label: string) {
+    super(shape, { label, dtype: "packed" }, parts[0].rows.region);
   }
 }
 

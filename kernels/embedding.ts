@@ -1,10 +1,11 @@
 // Embedding: rows of one to three tables summed for each token; backward by ids grouped on the CPU, see embedding.wgsl.
 import source from "./embedding.wgsl" with { type: "text" };
 import { ShapeError } from "../errors.ts";
-import { shape2, Tensor } from "../gpu/tensor.ts";
+import { type RowPart, shape2, SplitTensor, Tensor } from "../gpu/tensor.ts";
 import { rowKernel } from "./row_operands.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type Tape } from "./tape.ts";
+import { partsOfEach } from "./weight_parts.ts";
 
 const kernels = rowKernel("embedding", source, {
   rows: { table1: [1, "TABLE1"], table2: [2, "TABLE2"], dy: [7, "DY"] },
@@ -165,7 +166,8 @@ const NO_GROUPS = 2;
 const groupsOf = (count: RowGroups["count"]) => count === "uniqueWords" ? 0 : 1;
 
 /** A table's rows, as many together as may be bound at once. */
-function partsOf(table: Tensor, bytes: number): { firstRow: number; rows: Tensor }[] {
+function partsOf(table: Tensor, bytes: number): RowPart[] {
+  if (table instanceof SplitTensor) return partsOfEach(table, (rows) => partsOf(rows, bytes));
   const [V, W] = shape2(table);
   if (table.bytes <= bytes || !table.region) return [{ firstRow: 0, rows: table }];
   // 16 rows of 4n floats are a multiple of 256 bytes, at which bindings begin.

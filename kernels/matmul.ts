@@ -4,14 +4,14 @@
 //   NN  out[m, n] = sum_k a[m, k] * b[k, n]
 //   TN  out[m, n] = sum_k a[k, m] * b[k, n]
 import { ShapeError } from "../errors.ts";
-import { shape2, type Tensor } from "../gpu/tensor.ts";
+import { type RowPart, shape2, type Tensor } from "../gpu/tensor.ts";
 import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, maskFields } from "./low_rank.ts";
 import { addPartialSums } from "./column_sum.ts";
 import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
 import { dequantised, quantisedOperand, QuantisedTensor } from "./quantised.ts";
-import { partsOfWeight, type WeightPart } from "./weight_parts.ts";
+import { partsOfWeight } from "./weight_parts.ts";
 import { liveRows, liveSource } from "./step.ts";
 import { type GradientTarget, type Tape } from "./tape.ts";
 
@@ -155,7 +155,7 @@ function matmulOfParts(
   tape: Tape,
   form: MatmulForm,
   [a, b]: readonly [Tensor, Tensor],
-  parts: readonly WeightPart[],
+  parts: readonly RowPart[],
   { tensor: out, accumulate }: GradientTarget,
   { bias, gelu, low }: Pick<MatmulOptions, "bias" | "gelu" | "low">,
 ): void {

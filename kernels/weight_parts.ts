@@ -1,20 +1,16 @@
-// A dense weight that one binding of the adapter does not hold, as parts of its rows, each a tensor over the same buffer.
+// A dense weight that one binding of the adapter does not hold, as parts of its rows, each a tensor over a region of its buffer, or of its buffers.
 import { ShapeError } from "../errors.ts";
-import { elementBytes, shape2, Tensor } from "../gpu/tensor.ts";
+import { elementBytes, type RowPart, shape2, SplitTensor, Tensor } from "../gpu/tensor.ts";
 import { QuantisedTensor } from "./quantised.ts";
 import { type Tape } from "./tape.ts";
-
-/** Rows of a weight from `firstRow` on. */
-export interface WeightPart {
-  firstRow: number;
-  rows: Tensor;
-}
 
 /** Parts begin at multiples of so many rows: of 4n f16, 256 bytes, at which bindings begin; and of texels. */
 const ALIGN_ROWS = 32;
 
 /** The weight, in as few parts as may be bound. @throws {ShapeError} if one binding does not hold 32 rows */
-export function partsOfWeight({ recorder, schedules }: Tape, weight: Tensor): WeightPart[] {
+export function partsOfWeight(tape: Tape, weight: Tensor): RowPart[] {
+  if (weight instanceof SplitTensor) return partsOfEach(weight, (rows) => partsOfWeight(tape, rows));
+  const { recorder, schedules } = tape;
   const { maxStorageBufferBindingSize } = recorder.gpu.limits;
   // Values of fewer bits become floats in scratch memory on their way to a texture. A binding of codes may begin up to 255 bytes before them.
   const [bytes, limit] = schedules.texture
@@ -29,6 +25,13 @@ export function partsOfWeight({ recorder, schedules }: Tape, weight: Tensor): We
     const firstRow = i * most, shape = [Math.min(most, N - firstRow), K];
     return { firstRow, rows: rowsOf(weight, firstRow, shape) };
   });
+}
+
+/** Of the rows in each buffer their own parts. */
+export function partsOfEach({ parts }: SplitTensor, partsOf: (rows: Tensor) => RowPart[]): RowPart[] {
+  return parts.flatMap(({ firstRow, rows }) =>
+    partsOf(rows).map((part) => ({ firstRow: firstRow + part.firstRow, rows: part.rows }))
+  );
 }
 
 function rowsOf(weight: Tensor, firstRow: number, shape: readonly number[]): Tensor {

@@ -3,8 +3,8 @@
 import { InputError, ShapeError } from "../errors.ts";
 import { type Gpu } from "../gpu/device.ts";
 import { ownedTensor } from "../gpu/recorder.ts";
-import { type DType, elementBytes, Tensor } from "../gpu/tensor.ts";
-import { readTensors, upload } from "../gpu/transfer.ts";
+import { type DType, elementBytes, type RowPart, SplitTensor, Tensor } from "../gpu/tensor.ts";
+import { readJoined, upload } from "../gpu/transfer.ts";
 import { QuantisedTensor } from "../kernels/quantised.ts";
 import { type QuantForm } from "../kernels/quantiser.ts";
 import { ALIGN, cutByBuffer, groupFused, layOut, type Place, type Shard, sizeOf } from "./parameter_layout.ts";
@@ -56,6 +56,8 @@ export class Parameters {
   /** Of the first of a fuse name's parameters, of the first two, and so on to all of them. */
   readonly #fused = new Map<string, Tensor[]>();
   readonly #matrices = new Map<string, Tensor>();
+  /** Parts of tensors that no buffer holds. */
+  readonly #split = new Map<string, RowPart[]>();
 
   /** Lays out and allocates; contents are zero until `write`. @throws {ShapeError} if the adapter cannot hold them */
   constructor(gpu: Gpu, specs: readonly ParameterSpec[]) {
@@ -76,6 +78,7 @@ export class Parameters {
     });
     const floats = specs.filter((s) => !s.trainable && !s.quant), halves = specs.filter((s) => s.quant === "f16");
     this.#frozen = [...this.#placeFrozen(floats, "f32"), ...this.#placeFrozen(halves, "f16")];
+    this.#joinSplit();
     this.#quantised = new QuantisedParameters(gpu, specs.filter((s) => s.quant && s.quant !== "f16"));
     for (const [name, tensor] of this.#quantised.tensors) this.#tensors.set(name, tensor);
     for (const [name, prefixes] of this.#quantised.fused) this.#fused.set(name, prefixes);
@@ -132,14 +135,20 @@ export class Parameters {
       throw new ShapeError(`Cannot write ${data.length} values to "${name}" of shape [${tensor.shape}]`);
     }
     if (tensor instanceof QuantisedTensor) this.#quantised.write(name, data);
-    else upload(this.#gpu, tensor, tensor.dtype === "f16" ? checkHalf(name, data) : data);
+    else {
+      let first = 0;
+      for (const part of partsOf(tensor)) {
+        const some = data.subarray(first, first += part.size);
+        upload(this.#gpu, part, part.dtype === "f16" ? checkHalf(name, some) : some);
+      }
+    }
   }
 
   /** Every parameter, or those of `specs`, read back, in their order. @throws {ShapeError} if one is held in another form */
   async read(specs = this.specs): Promise<{ name: string; shape: number[]; data: Float32Array<ArrayBuffer> }[]> {
     const packed = specs.find(({ quant }) => quant);
     if (packed) throw new ShapeError(`Cannot read "${packed.name}" back: it is held in ${packed.quant}`);
-    const data = await readTensors(this.#gpu, specs.map(({ name }) => this.tensor(name)));
+    const data = await readJoined(this.#gpu, specs.map(({ name }) => partsOf(this.tensor(name))));
     return specs.map(({ name, shape }, i) => ({ name, shape: [...shape], data: data[i] }));
   }
 
@@ -147,7 +156,7 @@ export class Parameters {
   async readGradient(name: string): Promise<Float32Array<ArrayBuffer>> {
     const gradient = this.gradients.get(this.tensor(name));
     if (!gradient) throw new ShapeError(`Cannot read the gradient of "${name}": it is frozen`);
-    return (await readTensors(this.#gpu, [gradient]))[0];
+    return (await readJoined(this.#gpu, [partsOf(gradient)]))[0];
   }
 
   get trainableCount(): number {
@@ -177,6 +186,19 @@ export class Parameters {
     return [...trained, ...this.#frozen];
   }
 
+  /** Makes one tensor, and one gradient, of those that are split over several buffers. */
+  #joinSplit(): void {
+    for (const [name, parts] of this.#split) {
+      const shape = this.specs.find((spec) => spec.name === name)!.shape, tensor = new SplitTensor(shape, parts, name);
+      this.#tensors.set(name, tensor);
+      const gradients = parts.flatMap(({ firstRow, rows }) => {
+        const gradient = this.gradients.get(rows);
+        return gradient ? [{ firstRow, rows: gradient }] : [];
+      });
+      if (gradients.length > 0) this.gradients.set(tensor, new SplitTensor(shape, gradients, `d ${name}`));
+    }
+  }
+
   #view({ first, places }: Shard, parameters: Tensor, gradients?: Tensor): void {
     const view = (name: string, { offset }: Place, shape: readonly number[]) => {
       const slice = (flat: Tensor, label: string) =>
@@ -190,7 +212,12 @@ export class Parameters {
       return tensor;
     };
     for (const place of places) {
-      const { name, shape } = place.spec;
+      const { spec: { name, shape }, firstRow } = place;
+      if (firstRow !== undefined) {
+        const rows = view(`${name} from row ${firstRow}`, place, shape);
+        this.#split.set(name, [...(this.#split.get(name) ?? []), { firstRow, rows }]);
+        continue;
+      }
       this.#tensors.set(name, view(name, place, shape));
       if (shape.length > 2) this.#matrices.set(name, view(name, place, [shape[0], sizeOf(shape.slice(1))]));
     }
@@ -205,6 +232,10 @@ export class Parameters {
       );
     }
   }
+}
+
+function partsOf(tensor: Tensor): Tensor[] {
+  return tensor instanceof SplitTensor ? tensor.parts.map(({ rows }) => rows) : [tensor];
 }
 
 /** @throws {InputError} if a value lies beyond f16 */

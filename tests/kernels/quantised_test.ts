@@ -102,7 +102,7 @@ Deno.test("an operation that cannot read a quantised weight refuses it by name",
   const table = new QuantisedTensor([64, 64], storage, 0, "the table");
   const tape = new Tape(new Recorder(gpu), { schedules: defaultSchedules(false) });
   const ids = new Tensor([4], { dtype: "u32" }, region);
-  assert.throws(() => embed(tape, [{ table, ids }]), /binding "table0" would read the table, which is packed/);
+  assert.throws(() => embed(tape, [{ table, ids }]), /binding "table0" would be the table, which is packed/);
 });
 
 Deno.test("QuantisedLayout refuses rows that are no whole blocks, by shape", () => {

@@ -155,13 +155,17 @@ Deno.test("checkMemory() takes a CPU adapter's limit from the machine, and knows
   }
 });
 
-Deno.test("checkMemory() refuses a tensor that one buffer does not hold, by its name", () => {
+Deno.test("checkMemory() refuses what must lie in one buffer and does not, by its name; a table of words may be split", () => {
   const gpu = { ...usualGpu, check() {}, dispose() {} } as unknown as Gpu;
-  const limits = { ...usualGpu.limits, maxBufferSize: 2 ** 25, maxStorageBufferBindingSize: 2 ** 25 };
-  const small = { ...gpu, limits } as unknown as Gpu;
-  assert.throws(() => checkMemory(small, miniLm(small, { batchTokens: 1024 })), {
+  const check = (bytes: number) => {
+    const limits = { ...usualGpu.limits, maxBufferSize: bytes, maxStorageBufferBindingSize: bytes };
+    const small = { ...gpu, limits } as unknown as Gpu;
+    checkMemory(small, miniLm(small, { batchTokens: 1024 }));
+  };
+  check(2 ** 25);
+  assert.throws(() => check(2 ** 20), {
     name: "UsageError",
-    message: 'Cannot place "embeddings.word_embeddings.weight" of 46881792 bytes: one buffer of this adapter holds ' +
-      "33554432: no flag makes it fit: use a smaller model",
+    message: 'Cannot place "encoder.layer.0.attention.self.query.weight" and what is fused with it of 1769472 bytes: ' +
+      "one buffer of this adapter holds 1048576: no flag makes it fit: use a smaller model",
   });
 });
