@@ -84,7 +84,7 @@ export function coveredTable(tape: Tape, { relative, size, D }: Recording, targe
   const areApart = new Set(halves).size === halves.length;
   const isCovered = areApart && halves.length * size.heads * D === embeddings.shape[1];
   if (target.accumulate === 1 || isCovered) return target;
-  tape.recorder.clear(target.tensor);
+  tape.clear(target.tensor);
   return { ...target, accumulate: 1 };
 }
 

@@ -142,7 +142,7 @@ function addHeadSums(
     return;
   }
   const byHead = tape.tensor([heads, out.size], undefined, "gain by head");
-  tape.recorder.clear(byHead);
+  tape.clear(byHead);
   addPartialSums(tape, sums, byHead);
   addColumnSums(tape, byHead, out);
 }

@@ -59,6 +59,8 @@ export class Tape {
   readonly #checkpointLayers: boolean;
   readonly #backward: BackwardStep[] = [];
   #nextSite = 0;
+  /** Copies of what `keepsTexture`, and, within `sharingTextures`, of the rest; until something is written to the tensor. */
+  #textures = new Map<Tensor, TextureOperand>();
   #shared: Map<Tensor, TextureOperand> | undefined;
 
   constructor(readonly recorder: Recorder, options: TapeOptions) {
@@ -100,7 +102,17 @@ export class Tape {
 
   run(kernel: Kernel, entry: string, at: Dispatch): void {
     this.#halves.run(kernel, entry, at);
-    for (const tensor of Object.values(at.write ?? {})) this.#shared?.delete(tensor);
+    for (const tensor of Object.values(at.write ?? {})) this.#forgetTexture(tensor);
+  }
+
+  clear(tensor: Tensor): void {
+    this.recorder.clear(tensor);
+    this.#forgetTexture(tensor);
+  }
+
+  #forgetTexture(tensor: Tensor): void {
+    this.#textures.delete(tensor);
+    this.#shared?.delete(tensor);
   }
 
   /** How a product of this size runs. */
@@ -125,16 +137,16 @@ export class Tape {
     return this.#adapters?.get(weight);
   }
 
-  /** A copy of `tensor` as it is at this point. */
+  /** A copy of `tensor` as it is at this point: an earlier one where nothing was written to the tensor since. */
   texture(tensor: Tensor): TextureOperand {
-    const known = this.#shared?.get(tensor);
+    const known = this.#textures.get(tensor) ?? this.#shared?.get(tensor);
     if (known) return known;
     const operand = this.recorder.texture(this.#halves.full(tensor));
-    this.#shared?.set(tensor, operand);
+    (keepsTexture(tensor) ? this.#textures : this.#shared)?.set(tensor, operand);
     return operand;
   }
 
-  /** Within `record`, a tensor is copied into a texture once, as long as nothing is written to it. */
+  /** Within `record`, also what is not kept is copied into a texture once, as long as nothing is written to it. */
   sharingTextures<Result>(record: () => Result): Result {
     const outer = this.#shared;
     this.#shared = new Map();
@@ -198,10 +210,13 @@ export class Tape {
     this.onBackward(y, (dy) => {
       const after = this.#nextSite;
       this.#nextSite = site;
+      // Copies of the first forward would live until here, those of this one for other blocks.
+      this.#textures = new Map();
       const again = this.recorder.ifRead(() => block(x));
       this.#nextSite = after;
       this.setGrad(again, dy);
       this.backward();
+      this.#textures = new Map();
     });
     return y;
   }
@@ -213,4 +228,15 @@ export class Tape {
       if (gradient) record(gradient);
     }
   }
+}
+
+/** Bytes of a parameter that is copied once for the forward and the backward pass: of adapters and norms. */
+const SMALL = 2 ** 17;
+
+/**
+ * Whether a copy may live from the forward to the backward pass. An activation's takes the memory of the activation itself, which
+ * nobody reads any more once all who want texels have their copy; that of a weight would be its second.
+ */
+function keepsTexture(tensor: Tensor): boolean {
+  return tensor.dtype === "f32" && (tensor.planned || tensor.bytes <= SMALL);
 }
