@@ -68,8 +68,8 @@ function sizes(tape: Tape, x: Tensor, dropout: Dropout | undefined, accumulate: 
     );
   }
   return {
-    size: { rows, W, rowSource: liveSource(x.live), accumulate, ...dropoutFields(dropout) },
-    constants: { LANES: tape.schedules.rowPerGroup ? 64 : 8 },
+    size: { rows, W, rowSource: liveSource(x.live), ...dropoutFields(dropout) },
+    constants: { LANES: tape.schedules.rowPerGroup ? 64 : 8, ACCUMULATE: accumulate },
     groups: (step: Readonly<Record<string, number>>) => liveRows(x.live, rows, step),
   };
 }

@@ -1,13 +1,13 @@
 // add.wgsl: the residual's sum with dropout, dropout alone, and their gradients, which are dropout again.
 //   add          y = x + a          add_dropped   y = x + mask * a
-//   copy         y = x              dropped       y = mask * x;  both add to y where `accumulate` says so
+//   copy         y = x              dropped       y = mask * x;  both add to y where ACCUMULATE says so
 //   mask         0 where a channel is dropped, dropScale = 1 / (1 - rate) where it is kept: dropout.wgsl
 // Shapes    x a y [rows, W]   keys [rows]
 // Dispatch  one group of LANES for each row, folded over y past 65,535
 // Limits    W divides by 4; y is neither x nor a
 // Numerics  f32; the mask depends on a row's key, the site and the channel only
 // Source    Srivastava et al. 2014, in the inverted form of torch.nn.Dropout
-struct Size { rows: u32, W: u32, rowSource: u32, accumulate: u32, dropThreshold: u32, dropScale: f32, site: u32 }
+struct Size { rows: u32, W: u32, rowSource: u32, dropThreshold: u32, dropScale: f32, site: u32 }
 alias X = vec4f;
 alias A = vec4f;
 alias Y = vec4f;
@@ -22,12 +22,11 @@ alias Y = vec4f;
 // GPUs. Measured for the same loop in adamw.wgsl: bench/tried.md.
 override LANES: u32;
 
-fn mask(base: u32, w: u32) -> vec4f {
-  return dropout4(base, w * 4u, size.dropThreshold, size.dropScale);
-}
+// Known when compiled, as a load that is not done costs as much as one that is on a CPU adapter.
+override ACCUMULATE: u32;
 
 fn store(i: u32, value: vec4f) {
-  if (size.accumulate != 0u) { y[i] = Y(vec4f(y[i]) + value); } else { y[i] = Y(value); }
+  if (ACCUMULATE != 0u) { y[i] = Y(vec4f(y[i]) + value); } else { y[i] = Y(value); }
 }
 
 @compute @workgroup_size(LANES)
@@ -38,8 +37,8 @@ fn add(
 ) {
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
-  let first = row * (size.W / 4u);
-  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = Y(vec4f(x[first + w]) + vec4f(a[first + w])); }
+  let W4 = size.W / 4u; let first = row * W4;
+  for (var w = lane; w < W4; w += LANES) { y[first + w] = Y(vec4f(x[first + w]) + vec4f(a[first + w])); }
 }
 
 @compute @workgroup_size(LANES)
@@ -50,9 +49,12 @@ fn add_dropped(
 ) {
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
-  let first = row * (size.W / 4u);
+  let W4 = size.W / 4u; let first = row * W4;
   let base = dropout_base(keys[row], size.site);
-  for (var w = lane; w < size.W / 4u; w += LANES) { y[first + w] = Y(vec4f(x[first + w]) + mask(base, w) * vec4f(a[first + w])); }
+  let threshold = size.dropThreshold; let scale = size.dropScale;
+  for (var w = lane; w < W4; w += LANES) {
+    y[first + w] = Y(vec4f(x[first + w]) + dropout4(base, w * 4u, threshold, scale) * vec4f(a[first + w]));
+  }
 }
 
 @compute @workgroup_size(LANES)
@@ -63,8 +65,8 @@ fn copy(
 ) {
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
-  let first = row * (size.W / 4u);
-  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, vec4f(x[first + w])); }
+  let W4 = size.W / 4u; let first = row * W4;
+  for (var w = lane; w < W4; w += LANES) { store(first + w, vec4f(x[first + w])); }
 }
 
 @compute @workgroup_size(LANES)
@@ -75,7 +77,8 @@ fn dropped(
 ) {
   let row = row_of(group, folded);
   if (row >= live_rows(size.rowSource, size.rows)) { return; }
-  let first = row * (size.W / 4u);
+  let W4 = size.W / 4u; let first = row * W4;
   let base = dropout_base(keys[row], size.site);
-  for (var w = lane; w < size.W / 4u; w += LANES) { store(first + w, mask(base, w) * vec4f(x[first + w])); }
+  let threshold = size.dropThreshold; let scale = size.dropScale;
+  for (var w = lane; w < W4; w += LANES) { store(first + w, dropout4(base, w * 4u, threshold, scale) * vec4f(x[first + w])); }
 }

@@ -88,10 +88,10 @@ fn backward_w(@builtin(global_invocation_id) id: vec3u) {
   let columns = size.heads * size.W / 4u; let i = id.x * 4u;
   if (i >= columns) { return; }
   let head = i * 4u / size.W; let first = size.first / 4u + i;
-  let end = min(live(), (id.y + 1u) * size.chunk);
+  let heads = size.heads; let end = min(live(), (id.y + 1u) * size.chunk);
   var sum0 = vec4f(); var sum1 = vec4f(); var sum2 = vec4f(); var sum3 = vec4f();
   for (var t = id.y * size.chunk; t < end; t++) {
-    let scale = rstd[t * size.heads + head];
+    let scale = rstd[t * heads + head];
     sum0 += dy_at(t, first) * x_at(t, first) * scale;
     sum1 += dy_at(t, first + 1u) * x_at(t, first + 1u) * scale;
     sum2 += dy_at(t, first + 2u) * x_at(t, first + 2u) * scale;
