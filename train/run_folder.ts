@@ -30,16 +30,27 @@ const ownNames = [
   outOfFoldName,
 ];
 
+/** Locked by the process that trains; a kill leaves the file there, unlocked. */
+const lockName = ".lock";
+
 export class RunFolder {
   #metrics?: Deno.FsFile;
+  #lock?: Deno.FsFile;
 
   /** Use `openRunFolder`. @param earlier run.json of the run to resume */
   constructor(readonly path: string, readonly earlier: JsonObject | undefined) {}
 
   /** Takes the folder over: removes an earlier run if it is not resumed, writes run.json, cuts metrics.jsonl back.
-   *  To be called once all input is known to be good. @param progress steps that are kept of an earlier run */
+   *  To be called once all input is known to be good. @param progress steps that are kept of an earlier run
+   *  @throws {UsageError} if another process trains into it */
   async begin(run: JsonObject, progress: { step: number; validatedStep: number }): Promise<void> {
     await Deno.mkdir(this.path, { recursive: true });
+    const lock = await Deno.open(join(this.path, lockName), { write: true, create: true });
+    if (!await takeLock(lock)) {
+      lock.close();
+      throw new UsageError(`Cannot train into ${this.path}: another process does: wait for it, or name another --out`);
+    }
+    this.#lock = lock;
     if (!this.earlier) { for (const name of ownNames) await remove(join(this.path, name)); }
     await writeTextAtomically(join(this.path, "run.json"), JSON.stringify(run, null, 2) + "\n");
     const path = join(this.path, "metrics.jsonl");
@@ -64,7 +75,11 @@ export class RunFolder {
 
   close(): void {
     this.#metrics?.close();
-    this.#metrics = undefined;
+    if (this.#lock) {
+      removeIfThere(join(this.path, lockName));
+      this.#lock.close();
+    }
+    this.#metrics = this.#lock = undefined;
   }
 }
 
@@ -105,6 +120,23 @@ export function keptMetrics(text: string, { step, validatedStep }: { step: numbe
     }
   });
   return kept.map((line) => line + "\n").join("");
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // Unlocked, it keeps nobody out.
+  }
+}
+
+/** Takes the lock, which ends with the process. Some network drives know none: there nobody is kept out. */
+async function takeLock(file: Deno.FsFile): Promise<boolean> {
+  try {
+    return await file.tryLock(true);
+  } catch {
+    return true;
+  }
 }
 
 async function namesIn(path: string): Promise<Set<string>> {

@@ -112,3 +112,20 @@ Deno.test("keptMetrics() cuts back to the checkpoint, its validation included on
   assert.equal(keptMetrics(text, { step: 4, validatedStep: 2 }), lines.slice(0, 2).join("\n") + "\n");
   assert.equal(keptMetrics(text, { step: 0, validatedStep: 0 }), "");
 });
+
+Deno.test("RunFolder.begin() refuses a folder that another process trains into, and takes it once that has ended", () =>
+  withFolder(async (path) => {
+    const first = await openRunFolder(path, { resume: false, force: false });
+    await first.begin({}, { step: 0, validatedStep: 0 });
+    await first.appendMetrics([{ step: 1, loss: 1 }]);
+    const second = await openRunFolder(path, { resume: false, force: true });
+    const begin = () => second.begin({}, { step: 0, validatedStep: 0 });
+    await assert.rejects(
+      begin(),
+      /^UsageError: Cannot train into .*: another process does: wait for it, or name another/,
+    );
+    assert.notEqual(Deno.readTextFileSync(`${path}/metrics.jsonl`), "", "nothing of it was touched");
+    first.close();
+    await begin();
+    second.close();
+  }));
