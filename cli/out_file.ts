@@ -33,6 +33,14 @@ export async function checkWritable(path: string, flag: string, { force }: { for
   if (found?.isDirectory) throw new UsageError(`Cannot write ${path}: it is a folder: name a file with ${flag}`);
   if (found && !force) throw new UsageError(`Cannot write ${path}: it exists: add --force, or name another ${flag}`);
   if (!found) await checkFolder(path, flag);
+  // As it will be written: beside its place.
+  const partial = `${path}.partial`;
+  try {
+    (await Deno.open(partial, { write: true, create: true })).close();
+    await Deno.remove(partial);
+  } catch (error) {
+    throw new UsageError(`Cannot write ${path}: ${(error as Error).message}: name another ${flag}`);
+  }
 }
 
 async function checkFolder(path: string, flag: string): Promise<void> {

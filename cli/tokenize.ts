@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { architectureOf } from "../model/registry.ts";
 import { text, toggle } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
-import { resolveMaxTokens, trainFlags } from "../train/settings.ts";
+import { resolveFeatures, resolveMaxTokens, trainFlags } from "../train/settings.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { checkWritable } from "./out_file.ts";
@@ -51,7 +51,7 @@ export async function run(args: string[]): Promise<void> {
     pairing,
     maxTokens: resolveMaxTokens(asked, config, pairing, undefined),
     template,
-    features: settings.features ?? config.tiebreak?.features,
+    features: resolveFeatures(settings.features, config, pairing),
   };
   if (settings.out !== undefined) {
     const sequences = await writeTokens(settings.out, readBattles(settings.data), tokenizer, options);

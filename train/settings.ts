@@ -262,10 +262,7 @@ export function resolveSettings(
   if (method === "head" && flags.trainLayers !== undefined) {
     throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
   }
-  const features = flags.features ?? (pairing === "siamese" ? config.tiebreak?.features : undefined) ?? "none";
-  if (features !== "none" && pairing === "joint") {
-    throw new UsageError("Cannot use --features length with joint pairs: leave it out, or add --pairing siamese");
-  }
+  const features = resolveFeatures(flags.features, config, pairing);
   if (method !== "qlora" && flags.quant !== undefined) {
     throw new UsageError(`Cannot use --quant with --method ${method}: leave it out, or add --method qlora`);
   }
@@ -283,6 +280,17 @@ export function resolveSettings(
     epochs: flags.epochs ??
       (isSample && method === "full" ? sampleRecipe.epochs : poolsOnce({ ...flags, method, pairing }) ? 5 : 2),
   };
+}
+
+/** @throws {UsageError} if they do not suit the pairing */
+export function resolveFeatures(
+  asked: NumberSet | undefined,
+  { tiebreak }: { tiebreak?: { features?: NumberSet } },
+  pairing: "siamese" | "joint",
+): NumberSet {
+  const features = asked ?? (pairing === "siamese" ? tiebreak?.features : undefined) ?? "none";
+  if (features === "none" || pairing === "siamese") return features;
+  throw new UsageError("Cannot use --features length with joint pairs: leave it out, or add --pairing siamese");
 }
 
 /** Whether sequences go through the backbone once and for all. Runs that began before there was the choice run it at each step. */

@@ -18,7 +18,8 @@ async function stage(test: (stage: Stage) => Promise<void>): Promise<void> {
   try {
     Deno.mkdirSync(`${folder}/bin`);
     Deno.copyFileSync(`${root}/tiebreak`, `${folder}/tiebreak`);
-    Deno.writeTextFileSync(`${folder}/deno.json`, '{\n  "tasks": {\n    "train": "x",\n    "sample": "x"\n  }\n}\n');
+    const tasks = { train: "deno run x", sample: "deno run x" };
+    Deno.writeTextFileSync(`${folder}/deno.json`, JSON.stringify({ imports: { eld: "npm:eld" }, tasks }, null, 2));
     Deno.writeTextFileSync(`${folder}/driver.json`, "{}");
     const tools = "sh cat dirname readlink sed sort head tail rm mkdir mv chmod mktemp id uname ldconfig grep".split(
       " ",
@@ -84,9 +85,11 @@ Deno.test("tiebreak without arguments, and with --help, prints its usage and nee
 
 Deno.test("tiebreak refuses an unknown task with one line and exit code 2", () =>
   stage(async ({ run }) => {
-    const { code, err } = await run(["trian"]);
-    assert.equal(code, 2);
-    assert.match(err, /^tiebreak: Cannot run task "trian".*\n$/);
+    for (const name of ["trian", "eld"]) {
+      const { code, err } = await run([name]);
+      assert.equal(code, 2);
+      assert.match(err, new RegExp(`^tiebreak: Cannot run task "${name}".*\n$`));
+    }
   }));
 
 Deno.test("tiebreak installs Deno with npm when the one on PATH is too old, once, without install scripts", () =>

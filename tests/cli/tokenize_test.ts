@@ -85,6 +85,7 @@ Deno.test("tokenize answers bad input with one line that says where, and exit co
     const header = oddCsv.slice(1).split("\r\n")[0];
     Deno.writeTextFileSync(`${folder}/bad.csv`, `${header}\n1,m,n,p,a,b,1,0,0\n2,m,n,p,a,b,1,0,2\n`);
     Deno.mkdirSync(`${folder}/empty`);
+    Deno.mkdirSync(`${folder}/busy.jsonl.partial`);
     await writeTinyModel(`${folder}/small`);
     const config = Deno.readTextFileSync(`${folder}/small/config.json`);
     Deno.writeTextFileSync(`${folder}/small/config.json`, config.replace('"vocab_size": 563', '"vocab_size": 562'));
@@ -97,6 +98,11 @@ Deno.test("tokenize answers bad input with one line that says where, and exit co
       [["--data", "odd.csv", "--model", "odd.csv"], /odd\.csv/],
       [["--data", "odd.csv", "--model", "model", "--max-tokens", "65"], /the model has 64 positions/],
       [["--data", "odd.csv", "--model", "model", "--out", "odd.csv"], /odd\.csv: it exists: add --force/],
+      [["--data", "odd.csv", "--model", "model", "--pairing", "joint", "--features", "length"], /with joint pairs/],
+      [
+        ["--data", "odd.csv", "--model", "model", "--out", "busy.jsonl"],
+        /^Cannot write busy\.jsonl: .*: name another --out/,
+      ],
       [["--data", "odd.csv", "--model", "model", "--out", "none/x.jsonl"], /there is no folder none: make it/],
     ];
     for (const [args, message] of wrong) {
