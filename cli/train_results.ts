@@ -19,7 +19,9 @@ export interface Results {
 
 export async function printResults({ out, data, result, engine }: Results): Promise<void> {
   const { outcome, progress, totalSteps } = result;
-  const end = outcome === "finished" ? `${totalSteps} steps` : `step ${progress.step}, as nothing got better`;
+  const end = outcome === "finished"
+    ? `${totalSteps} steps`
+    : `${progress.step} steps of ${totalSteps}, as nothing got better`;
   if (data.valid.length === 0) {
     console.log(`Trained for ${end}, without a validation: ${out}`);
     return;

@@ -191,7 +191,7 @@ export class GpuEngine implements Engine {
   async pool(batch: PackedBatch): Promise<Float32Array<ArrayBuffer>> {
     this.#checkFits(batch);
     const { gpu } = this.#options, { inputs } = this.#tensors;
-    const counts = uploadBatch(gpu, { ...inputs, pooled: undefined }, batch);
+    const counts = uploadBatch(gpu, { ...inputs, pooled: undefined, numbers: undefined }, batch);
     if (!this.#pooling) {
       const { recorder, pooled } = recordPooling(this.#options, this.#tensors);
       this.#pooling = { program: recorder.build(this.#pipelines, stepFields, this.#building), pooled };

@@ -1,12 +1,14 @@
 // Uses the GPU: a head trained on rows that were pooled once is the head trained through the backbone.
 import assert from "node:assert/strict";
 import type { EncodedBattle } from "../../data/dataset.ts";
+import { type NumberSet, numbersLength } from "../../data/numbers.ts";
 import { packBatch } from "../../data/packed_batch.ts";
 import { poolAll } from "../../train/pooled_features.ts";
 import { inFolder } from "../cli/command_line.ts";
 import { loadGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
-import { openGoldenEngine } from "./golden_engine.ts";
+import { openGpuEngine } from "../../train/gpu_engine.ts";
+import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
 
 const golden = await loadGolden("bert_long");
 
@@ -27,11 +29,19 @@ const battles = golden.battles.map(({ sequences }, index): EncodedBattle => ({
 }));
 
 /** The parameters after three steps, and predictions; half of the battles exchanged. */
-async function trained(pooledOnce: boolean, cache?: string, adapters?: string) {
+async function trained(pooledOnce: boolean, cache?: string, adapters?: string, features: NumberSet = "none") {
   const { gpu } = await testGpu();
-  const engine = await openGoldenEngine(gpu, golden, golden.folder, { method: "head", pooledOnce });
+  const changes = { method: "head", pooledOnce, features } as const;
+  const engine = features === "none"
+    ? await openGoldenEngine(gpu, golden, golden.folder, changes)
+    : await openGpuEngine({ ...await goldenEngineOptions(gpu, golden, golden.folder), ...changes });
   try {
-    const own = battles.map((battle) => ({ ...battle, sequences: battle.sequences.map((one) => ({ ...one })) }));
+    const numbers = (row: number) => Float32Array.from({ length: numbersLength }, (_, at) => (row + at) % 3);
+    const own = battles.map((battle, row) => ({
+      ...battle,
+      sequences: battle.sequences.map((one) => ({ ...one })),
+      ...(features === "length" && { numbers: numbers(row) }),
+    }));
     const notices: string[] = [];
     if (pooledOnce) {
       const created = { engine, adapter: gpu.report };
@@ -58,6 +68,15 @@ Deno.test("a head trained on rows pooled once is the head trained through the ba
     const first = await trained(true, cache), second = await trained(true, cache);
     assert.deepEqual([first.notices, second.notices], [1, 0]);
     for (const { notices: _, ...once } of [first, second]) assert.deepEqual(once, through);
+  }));
+
+Deno.test("a head with numbers beside the text is the same too: the backbone that reads once knows of none", () =>
+  inFolder(async (cache) => {
+    const [through, once] = [
+      await trained(false, cache, undefined, "length"),
+      await trained(true, cache, undefined, "length"),
+    ];
+    assert.deepEqual({ ...once, notices: 0 }, through);
   }));
 
 Deno.test("poolAll() computes rows again where the cache holds half of them", () =>
