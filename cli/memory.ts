@@ -85,7 +85,14 @@ export async function run(args: string[]): Promise<void> {
       const asked = {
         lora,
         quant: each === "qlora" ? settings.quant ?? "nf4" : baseForm({ method: each, precision: settings.precision }),
-        ...{ config, pairing, head: settings.head, method: each, batch: settings.batch, maxTokens: length },
+        ...{
+          config,
+          pairing,
+          head: settings.head ?? config.tiebreak?.head ?? "swap",
+          method: each,
+          batch: settings.batch,
+          maxTokens: length,
+        },
         ...{ batchTokens: settings.batchTokens, checkpointLayers: checkpoints, weightDecay: 0.01, clip: 1 },
         precision: settings.precision,
         pooledOnce: poolsOnce({ method: each, pairing, poolOnce: trainFlags.poolOnce.default }),

@@ -7,6 +7,7 @@ import { type Precision } from "../kernels/tape.ts";
 import { type Method } from "../model/judge.ts";
 import { type LoraForm } from "../model/lora.ts";
 import { defaultPipSource } from "../model/pip_source.ts";
+import { type Pairing, type SiameseHead, type TiebreakEntry } from "../model/tiebreak_entry.ts";
 import { choice, integer, number, text, toggle, type Values } from "./flags.ts";
 import { loraDefaults, resolveLora } from "./lora_settings.ts";
 
@@ -57,9 +58,13 @@ export const trainFlags = {
   pairing: choice(["siamese", "joint"], {
     group: model,
     help: "each answer alone with the prompt, or both in one sequence",
-    otherwise: "as suits the model: siamese for encoders, joint for decoders",
+    otherwise: "as the run's that --model names, else siamese for encoders and joint for decoders",
   }),
-  head: choice(["swap", "concat"], { group: model, help: "siamese head", default: "swap" }),
+  head: choice(["swap", "concat"], {
+    group: model,
+    help: "siamese head",
+    otherwise: "swap, or the run's that --model names",
+  }),
   features: choice(numberSets, {
     group: model,
     help: "numbers beside the text for a siamese head: lengths and formats of both answers",
@@ -126,7 +131,7 @@ export const trainFlags = {
   maxTokens: integer({
     group: size,
     help: "tokens of one sequence",
-    otherwise: "512, or the model's positions if fewer",
+    otherwise: "the run's that --model names, else 512 or the model's positions if fewer",
     min: 8,
     max: 1 << 20,
   }),
@@ -229,7 +234,8 @@ export type TrainFlags = Values<typeof trainFlags>;
 
 /** Every setting of a run; nothing is left to be chosen but `batchTokens`, which depends on the adapter. */
 export interface TrainSettings extends Omit<TrainFlags, "resume" | "force" | "offline" | "out"> {
-  pairing: "siamese" | "joint";
+  pairing: Pairing;
+  head: SiameseHead;
   swapAugment: boolean;
   maxTokens: number;
   lr: number;
@@ -248,13 +254,13 @@ const sampleRecipe = { lr: 3e-4, epochs: 1 };
  *  @throws {UsageError} if a flag does not suit the model or another flag */
 export function resolveSettings(
   flags: TrainFlags,
-  config: { max_position_embeddings: number; tiebreak?: { quant?: BaseForm; features?: NumberSet } },
-  defaultPairing: "siamese" | "joint",
+  config: { max_position_embeddings: number; tiebreak?: Partial<TiebreakEntry> },
+  defaultPairing: Pairing,
   adapter?: LoraForm,
 ): TrainSettings {
   const { resume: _resume, force: _force, offline: _offline, out: _out, ...settings } = flags;
   checkFolds(flags);
-  const pairing = flags.pairing ?? defaultPairing;
+  const pairing = flags.pairing ?? config.tiebreak?.pairing ?? defaultPairing;
   // Adapters go on in the form of the base that they were trained on.
   const ownForm = adapter && config.tiebreak?.quant, ownQuant = ownForm === "f16" ? undefined : ownForm;
   const method = flags.method ?? (ownQuant ? "qlora" : adapter || defaultPairing === "joint" ? "lora" : "full");
@@ -263,6 +269,8 @@ export function resolveSettings(
     throw new UsageError("Cannot use --train-layers with --method head, which trains none: leave one of them out");
   }
   const features = resolveFeatures(flags.features, config, pairing);
+  const head = flags.head ?? config.tiebreak?.head ?? "swap";
+  if (pairing === "siamese" && config.tiebreak?.pairing === "siamese") checkHead(config.tiebreak, head, features);
   if (method !== "qlora" && flags.quant !== undefined) {
     throw new UsageError(`Cannot use --quant with --method ${method}: leave it out, or add --method qlora`);
   }
@@ -273,8 +281,9 @@ export function resolveSettings(
     checkpointLayers: flags.checkpointLayers ?? method === "qlora",
     method,
     pairing,
+    head,
     features,
-    maxTokens: resolveMaxTokens(flags.maxTokens, config, pairing, flags.batchTokens),
+    maxTokens: resolveMaxTokens(flags.maxTokens ?? config.tiebreak?.max_tokens, config, pairing, flags.batchTokens),
     swapAugment: flags.swapAugment ?? pairing === "joint",
     lr: flags.lr ?? { head: 1e-3, lora: 2e-4, qlora: 2e-4, full: isSample ? sampleRecipe.lr : 5e-5 }[method],
     epochs: flags.epochs ??
@@ -282,11 +291,23 @@ export function resolveSettings(
   };
 }
 
+/** @throws {UsageError} if the head of the run that is trained on is another one */
+function checkHead(run: Partial<TiebreakEntry>, head: SiameseHead, features: NumberSet): void {
+  if (head !== run.head) {
+    throw new UsageError(`Cannot use --head ${head}: the run in --model has the head ${run.head}: leave it out`);
+  }
+  if (features === "length" && run.features !== "length") {
+    throw new UsageError(
+      "Cannot use --features length: the head of the run in --model knows no numbers: name its base",
+    );
+  }
+}
+
 /** @throws {UsageError} if they do not suit the pairing */
 export function resolveFeatures(
   asked: NumberSet | undefined,
   { tiebreak }: { tiebreak?: { features?: NumberSet } },
-  pairing: "siamese" | "joint",
+  pairing: Pairing,
 ): NumberSet {
   const features = asked ?? (pairing === "siamese" ? tiebreak?.features : undefined) ?? "none";
   if (features === "none" || pairing === "siamese") return features;
@@ -295,7 +316,7 @@ export function resolveFeatures(
 
 /** Whether sequences go through the backbone once and for all. Runs that began before there was the choice run it at each step. */
 export function poolsOnce(
-  { method, pairing, poolOnce }: { method: Method; pairing: "siamese" | "joint"; poolOnce?: boolean },
+  { method, pairing, poolOnce }: { method: Method; pairing: Pairing; poolOnce?: boolean },
 ): boolean {
   return method === "head" && pairing === "siamese" && poolOnce === true;
 }
@@ -323,7 +344,7 @@ function checkFolds({ folds, fold, valid }: TrainFlags): void {
 export function resolveMaxTokens(
   asked: number | undefined,
   { max_position_embeddings: positions }: { max_position_embeddings: number },
-  pairing: "siamese" | "joint",
+  pairing: Pairing,
   batchTokens: number | undefined,
 ): number {
   if (asked !== undefined && asked > positions) {

@@ -56,6 +56,20 @@ Deno.test("resolveSettings() pairs as the architecture does where nobody says", 
   assert.equal(resolveSettings({ ...defaults, pairing: "siamese" }, bert, "joint").pairing, "siamese");
 });
 
+Deno.test("resolveSettings() trains a run on as it was trained: its pairing, head and length, unless flags say otherwise", () => {
+  const of = (tiebreak: object, flags: Partial<typeof defaults> = {}) => {
+    const { pairing, head, maxTokens } = resolveSettings({ ...defaults, ...flags }, { ...bert, tiebreak }, "siamese");
+    return [pairing, head, maxTokens];
+  };
+  assert.deepEqual(of({ pairing: "siamese", head: "concat", max_tokens: 128 }), ["siamese", "concat", 128]);
+  assert.deepEqual(of({ pairing: "joint", max_tokens: 128 }), ["joint", "swap", 128]);
+  assert.deepEqual(of({ pairing: "joint", max_tokens: 128 }, { pairing: "siamese", maxTokens: 64 }), [
+    "siamese",
+    "swap",
+    64,
+  ]);
+});
+
 Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one battle", () => {
   assert.throws(() => resolveSettings({ ...defaults, maxTokens: 513 }, bert, "siamese"), UsageError);
   assert.throws(() => resolveSettings({ ...defaults, batchTokens: 199, maxTokens: 100 }, bert, "siamese"), UsageError);
