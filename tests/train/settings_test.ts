@@ -68,6 +68,12 @@ Deno.test("resolveSettings() trains a run on as it was trained: its pairing, hea
     "swap",
     64,
   ]);
+  const run = { pairing: "siamese", head: "concat", max_tokens: 128 };
+  assert.throws(() => of(run, { head: "swap" }), /--head swap: the run in --model has the head concat: leave it out$/);
+  assert.throws(
+    () => of(run, { features: "length" }),
+    /the head of the run in --model knows no numbers: name its base$/,
+  );
 });
 
 Deno.test("resolveSettings() refuses more tokens than positions, and a budget below one battle", () => {
