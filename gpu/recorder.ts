@@ -165,6 +165,13 @@ export class Recorder {
     this.#entries.push(this.#ifRead ? { ...entry, ifRead: true } : entry);
   }
 
+  /** Whether a command that was recorded reads or writes the tensor. */
+  uses(tensor: Tensor): boolean {
+    return this.#entries.some((entry) =>
+      Object.values(operandsOf(entry)).some((operands) => operands.includes(tensor))
+    );
+  }
+
   /** The commands that the Program holds: all but those of `ifRead` that nobody needs. */
   #needed(): Entry[] {
     const wanted = new Set<Operand>();

@@ -188,16 +188,19 @@ export function groupByRow(ids: Uint32Array): {
 } {
   const T = ids.length;
   // One number sorts by row, then by token: exact up to 2^53, while rows times tokens stay below 2^50.
-  const keys = Float64Array.from(ids, (id, t) => id * T + t).sort();
-  const rows: number[] = [], starts: number[] = [];
-  const order = new Uint32Array(T);
+  const keys = new Float64Array(T);
+  for (let t = 0; t < T; t++) keys[t] = ids[t] * T + t;
+  keys.sort();
+  const rows = new Uint32Array(T), starts = new Uint32Array(T + 1), order = new Uint32Array(T);
+  let count = 0;
   for (let i = 0; i < T; i++) {
     const id = Math.floor(keys[i] / T);
     order[i] = keys[i] - id * T;
-    if (rows.length === 0 || rows[rows.length - 1] !== id) {
-      rows.push(id);
-      starts.push(i);
+    if (count === 0 || rows[count - 1] !== id) {
+      rows[count] = id;
+      starts[count++] = i;
     }
   }
-  return { rows: Uint32Array.from(rows), starts: Uint32Array.from([...starts, T]), order };
+  starts[count] = T;
+  return { rows: rows.subarray(0, count), starts: starts.subarray(0, count + 1), order };
 }

@@ -104,6 +104,9 @@ export interface TrainingPlace {
   step: number;
 }
 
+/** What a program reads of a micro-batch: groups of tokens only where it differentiates the tables that they ask. */
+export type ReadInputs = Omit<ModelInputs, "words" | "places"> & Partial<Pick<ModelInputs, "words" | "places">>;
+
 /**
  * Enqueues the upload of a micro-batch.
  *
@@ -111,7 +114,7 @@ export interface TrainingPlace {
  */
 export function uploadBatch(
   gpu: Gpu,
-  inputs: ModelInputs,
+  inputs: ReadInputs,
   batch: PackedBatch,
   training?: TrainingPlace,
 ): Pick<StepUniform, "tokens" | "segments" | "battles" | "blocks" | "uniqueWords" | "uniquePositions"> {
@@ -146,8 +149,8 @@ export function uploadBatch(
     inputs.relativeKeys,
     Uint32Array.from({ length: inputs.relativeKeys.size }, (_, i) => tokenKey(relative, i)),
   );
-  counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
-  counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
+  if (inputs.words) counts.uniqueWords = uploadGroups(gpu, inputs.words, batch.inputIds);
+  if (inputs.places) counts.uniquePositions = uploadGroups(gpu, inputs.places, positions);
   return counts;
 }
 

@@ -7,12 +7,13 @@ import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { readJoined, readTensor, readTensors, upload } from "../gpu/transfer.ts";
+import { type RowGroups } from "../kernels/embedding.ts";
 import { Probe } from "../kernels/probe.ts";
 import { initialLossScale } from "../kernels/loss_scale.ts";
 import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { type AdapterConfig } from "../model/adapter_config.ts";
-import { type Capacity, uploadBatch } from "../model/inputs.ts";
+import { type Capacity, type ReadInputs, uploadBatch } from "../model/inputs.ts";
 import { adaptersOf, judge, judgeParameters, type Method } from "../model/judge.ts";
 import { type LoadedJudge, loadJudge } from "../model/load_judge.ts";
 import { Parameters, type ParameterSpec } from "../model/parameters.ts";
@@ -71,7 +72,7 @@ export class GpuEngine implements Engine {
   readonly #tensors: ProgramTensors;
   /** Of all programs: none runs while another does. */
   readonly #shared = new SharedMemory();
-  #training: Program | undefined;
+  #training: { program: Program; inputs: ReadInputs } | undefined;
   #optimizer: Program | undefined;
   #pooling: { program: Program; pooled: Tensor } | undefined;
   #prediction: { program: Program; logits: Tensor; probabilities: Tensor } | undefined;
@@ -95,7 +96,7 @@ export class GpuEngine implements Engine {
 
   /** Bytes of GPU memory: parameters, their optimizer state, inputs, and what the programs recorded so far planned. */
   get memory(): MemoryUse {
-    const programs = [this.#training, this.#optimizer, this.#prediction?.program, this.#pooling?.program];
+    const programs = [this.#training?.program, this.#optimizer, this.#prediction?.program, this.#pooling?.program];
     return memoryUse(this.#tensors, programs.flatMap((program) => program ? [program.memory] : []));
   }
 
@@ -135,11 +136,11 @@ export class GpuEngine implements Engine {
     const { gpu, seed } = this.#options;
     this.#checkFits(batch);
     if (this.#current?.step !== step) this.#begin(step);
+    const { program, inputs } = this.#training ??= this.#recordTraining();
     const began = performance.now();
-    const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step });
+    const counts = uploadBatch(gpu, inputs, batch, { seed, step });
     this.#uploadMs += performance.now() - began;
-    this.#training ??= this.#recordTraining();
-    this.#training.run({ ...noStep, ...counts, slot: step % RING, inverseWeight: 1 / stepWeight });
+    program.run({ ...noStep, ...counts, slot: step % RING, inverseWeight: 1 / stepWeight });
     this.#current!.tokens += batch.tokens;
     this.#current!.battles += batch.battles;
   }
@@ -272,13 +273,15 @@ export class GpuEngine implements Engine {
   /** Time of each dispatch of one training micro-step; the gradients it adds are meaningless afterwards. */
   async profile(batch: PackedBatch): Promise<{ label: string; ns: number; flops: number }[]> {
     const { gpu, seed } = this.#options;
-    const counts = uploadBatch(gpu, this.#tensors.inputs, batch, { seed, step: 1 });
-    this.#training ??= this.#recordTraining();
-    return await this.#training.profile({ ...noStep, ...counts, inverseWeight: 1 / batch.battles });
+    const { program, inputs } = this.#training ??= this.#recordTraining();
+    const counts = uploadBatch(gpu, inputs, batch, { seed, step: 1 });
+    return await program.profile({ ...noStep, ...counts, inverseWeight: 1 / batch.battles });
   }
 
   dispose(): void {
-    for (const program of [this.#training, this.#optimizer, this.#prediction?.program, this.#pooling?.program]) {
+    for (
+      const program of [this.#training?.program, this.#optimizer, this.#prediction?.program, this.#pooling?.program]
+    ) {
       program?.dispose();
     }
     this.#shared.destroy();
@@ -316,8 +319,13 @@ export class GpuEngine implements Engine {
     return { poison: this.#options.poison, shared: this.#shared };
   }
 
-  #recordTraining(): Program {
-    return recordTraining(this.#options, this.#tensors).build(this.#pipelines, stepFields, this.#building);
+  #recordTraining(): { program: Program; inputs: ReadInputs } {
+    const recorder = recordTraining(this.#options, this.#tensors), { inputs } = this.#tensors;
+    const used = (groups: RowGroups) => recorder.uses(groups.rows) ? groups : undefined;
+    return {
+      program: recorder.build(this.#pipelines, stepFields, this.#building),
+      inputs: { ...inputs, words: used(inputs.words), places: used(inputs.places) },
+    };
   }
 
   #recordPrediction(): { program: Program; logits: Tensor; probabilities: Tensor } {

@@ -52,9 +52,10 @@ Deno.test("Recorder.constant() holds its values in every replay, whatever else t
   const { gpu, pipelines } = await testGpu();
   const y = ownedTensor(gpu, [4]), recorder = new Recorder(gpu);
   const x = recorder.constant([4], Float32Array.of(1, 2, 3, 4), "x"), between = recorder.tensor([4]);
-  recorder.constant([4], new Float32Array(4), "read by nobody");
+  const unread = recorder.constant([4], new Float32Array(4), "read by nobody");
   recorder.run(scale, "main", { read: { x }, write: { y: between }, size: { offset: 0 }, groups: (s) => s.rows });
   recorder.run(scale, "main", { read: { x: between }, write: { y }, size: { offset: 0 }, groups: (s) => s.rows });
+  assert.deepEqual([x, between, y, unread].map((tensor) => recorder.uses(tensor)), [true, true, true, false]);
   const program = recorder.build(pipelines, stepFields, { poison: true });
   for (const factor of [2, 3]) {
     program.run({ factor, rows: 4 });
