@@ -16,8 +16,9 @@ const least = 0.00005;
 export const signed = (value: number) =>
   Math.abs(value) < least ? "0.0000" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(4)}`;
 
-/** Says whether a row is better or worse than the model, as far as its interval tells. */
+/** Says whether a row is better or worse than the model, as far as its interval tells; one without width is that of one prompt. */
 export function verdict({ low, high }: MeanInterval): string {
+  if (low === high) return "not clear";
   return low >= least ? "worse" : high <= -least ? "better" : "not clear";
 }
 

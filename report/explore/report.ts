@@ -116,8 +116,8 @@ export function summaryLines(findings: Findings): string[] {
   rows.push([
     "repetition",
     `${counted(repeats.battlesOfRepeatedPrompts, battles)} share a prompt, ${
-      whole(repeats.duplicates + repeats.exchanged)
-    } copies, ` +
+      plural(repeats.duplicates + repeats.exchanged, "copy", "copies")
+    }, ` +
     `${whole(repeats.contradictingBattles)} with contradicting outcomes`,
   ]);
   const worst = faults.filter((fault) => fault.battles > 0 && fault.kind !== "unlabeled").toSorted((x, y) =>

@@ -27,6 +27,7 @@ const close = (found: number, wanted: number, tolerance: number, why: string) =>
 Deno.test("verdict() sees no difference where all that is printed is 0.0000", () => {
   const of = (low: number, high: number) => verdict({ mean: (low + high) / 2, low, high });
   assert.deepEqual([of(1e-3, 2e-3), of(-2e-3, -1e-3), of(-1e-3, 1e-3)], ["worse", "better", "not clear"]);
+  assert.equal(of(0.5, 0.5), "not clear", "all samples of one prompt are the same");
   assert.deepEqual([of(1e-10, 2e-10), of(-2e-10, -1e-10)], ["not clear", "not clear"]);
 });
 
