@@ -31,6 +31,8 @@ export async function checkReplaceable(path: string, flag: string): Promise<void
 export async function checkWritable(path: string, flag: string, { force }: { force: boolean }): Promise<void> {
   const found = await statOf(path);
   if (found?.isDirectory) throw new UsageError(`Cannot write ${path}: it is a folder: name a file with ${flag}`);
+  // Writing ends with a rename, which would put a file in the place of a device.
+  if (found && !found.isFile) throw new UsageError(`Cannot write ${path}: it is no plain file: name one with ${flag}`);
   if (found && !force) throw new UsageError(`Cannot write ${path}: it exists: add --force, or name another ${flag}`);
   if (!found) await checkFolder(path, flag);
   // As it will be written: beside its place.

@@ -103,6 +103,7 @@ Deno.test("tokenize answers bad input with one line that says where, and exit co
         ["--data", "odd.csv", "--model", "model", "--out", "busy.jsonl"],
         /^Cannot write busy\.jsonl: .*: name another --out/,
       ],
+      [["--data", "odd.csv", "--model", "model", "--out", "/dev/null", "--force"], /\/dev\/null: it is no plain file/],
       [["--data", "odd.csv", "--model", "model", "--out", "none/x.jsonl"], /there is no folder none: make it/],
     ];
     for (const [args, message] of wrong) {
