@@ -111,7 +111,10 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
       [["train", "--resume"], /Cannot resume without --out/],
       [["train", "--out", "runs/none", "--resume"], /holds no run\.json/],
       [[...short, "--out", "x", "--max-tokens", "65"], /the model has 64 positions/],
-      [["train", "--data", "odd.csv", "--model", "none", "--out", "x"], /none/],
+      [
+        ["train", "--data", "odd.csv", "--model", "none", "--out", "x", "--offline"],
+        /^Cannot load none with --offline: /,
+      ],
       [["train", "--data", "test.csv", "--model", "model", "--out", "x"], /test\.csv/],
       [["train", "--data", "train.csv", "--model", "model", "--out", "train.csv"], /it is a file/],
       [
@@ -122,7 +125,7 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
     const before = names(`${folder}/runs/c`);
     for (const [args, message] of wrong) {
       const { code, err } = await task(args, folder);
-      assert.equal(code, args.includes("none") ? code : 2, `${args.join(" ")}: ${err}`);
+      assert.equal(code, 2, `${args.join(" ")}: ${err}`);
       assert.match(err.trimEnd().split("\n").at(-1)!, message, args.join(" "));
     }
     assert.deepEqual(names(`${folder}/runs/c`), before);
