@@ -1,7 +1,6 @@
 // Two layers of a DeBERTa-shaped encoder with a judge's head, end to end: a training step and a prediction.
 import { type Schedules } from "../kernels/schedules.ts";
 import { parseConfig } from "../model/config.ts";
-import { type References } from "./ceilings.ts";
 import { attentionWork, debertaShape } from "./deberta.ts";
 import { interleave, sums, timing } from "./interleave.ts";
 import { openRandomModel, uniformBatch } from "./model.ts";
@@ -43,7 +42,6 @@ const SAMPLE_MS = 200;
 export const debertaBlockKernels = ["deberta_step", "deberta_predict"];
 
 export interface DebertaBlockOptions {
-  references: References;
   schedules: Schedules;
   tokens: number;
 }
