@@ -1,22 +1,14 @@
-// Records dispatches and copies once; `build` plans memory, compiles pipelines and makes bind groups: a Program to replay.
+// Records dispatches and copies once; `build` makes a Program of them, to replay.
 import { createHash } from "node:crypto";
 import { GpuError, ShapeError } from "../errors.ts";
-import { storageBuffer, uniformBuffer } from "./buffers.ts";
+import { storageBuffer } from "./buffers.ts";
+import { buildProgram } from "./build_program.ts";
 import { type Gpu } from "./device.ts";
-import { type Binding, type Kernel, packUniform, type UniformField } from "./kernel.ts";
-import {
-  alignedBytes,
-  BUFFERS,
-  type Entry,
-  type MemoryPlan,
-  type Operand,
-  operandsOf,
-  planMemory,
-  textureColumns,
-} from "./memory_plan.ts";
-import { PipelineCache } from "./pipelines.ts";
+import { type Binding, type Kernel, type UniformField } from "./kernel.ts";
+import { type Entry, type MemoryPlan, type Operand, operandsOf, planMemory, textureColumns } from "./memory_plan.ts";
+import { type PipelineCache } from "./pipelines.ts";
 import { SharedMemory } from "./shared_memory.ts";
-import { type Command, Program } from "./program.ts";
+import { type Program } from "./program.ts";
 import { elementBytes, SplitTensor, Tensor, type TensorOptions } from "./tensor.ts";
 
 /** Counts in use in one replay, and whatever else the step uniform carries: learning rate, seed, ... */
@@ -200,65 +192,9 @@ export class Recorder {
     stepFields: readonly UniformField[],
     { poison = false, shared }: { poison?: boolean; shared?: SharedMemory } = {},
   ): Program {
-    const { device } = this.gpu;
-    const memory = shared ?? new SharedMemory(), plan = this.plan(memory), { needed } = plan;
-    const owned: { destroy(): void }[] = [...this.#placeTensors(plan, memory, poison)];
-    this.#placeTextures(plan, memory);
-    if (!shared) owned.push(memory);
-    for (const [{ region }, data] of this.#constants) {
-      // A tensor that no command touches has no place.
-      if (region) device.queue.writeBuffer(region.buffer, region.offset, data);
-    }
-
-    const dispatches = needed.filter((e) => "kernel" in e);
-    const sizes = new Map<typeof dispatches[number], { offset: number; bytes: ArrayBuffer }>();
-    let uniformBytes = 256;
-    for (const entry of dispatches) {
-      if (!entry.at.size) continue;
-      const fields = entry.kernel.structs.get("Size");
-      const where = `${entry.kernel.label}.${entry.entry}`;
-      if (!fields) throw new GpuError(`Cannot record ${where}: the kernel has no struct Size`);
-      const data = packUniform(fields, entry.at.size, where);
-      sizes.set(entry, { offset: uniformBytes, bytes: data });
-      uniformBytes += Math.ceil(data.byteLength / 256) * 256;
-    }
-    const step = uniformBuffer(this.gpu, "step", Math.max(256, Math.ceil(stepFields.length / 4) * 16));
-    const uniforms = uniformBuffer(this.gpu, "sizes", uniformBytes);
-    owned.push(step, uniforms);
-    const packed = new Uint8Array(uniformBytes);
-    for (const { offset, bytes } of sizes.values()) packed.set(new Uint8Array(bytes), offset);
-    device.queue.writeBuffer(uniforms, 0, packed);
-
-    const commands = needed.map((entry): Command => {
-      if ("texture" in entry) return { kind: "texture", operand: entry.texture };
-      if ("clear" in entry) return { kind: "clear", tensor: entry.clear };
-      const { kernel, at } = entry;
-      const resources = new Map<string, GPUBindingResource>();
-      for (const [name, operand] of Object.entries({ ...at.read, ...at.write })) {
-        resources.set(
-          name,
-          operand instanceof TextureOperand ? operand.texture!.createView() : operand.region!,
-        );
-      }
-      const size = sizes.get(entry);
-      if (size) resources.set("size", { buffer: uniforms, offset: size.offset, size: size.bytes.byteLength });
-      if (kernel.bindings.has("step")) resources.set("step", { buffer: step });
-      const { pipeline, layout } = pipelines.get(kernel, entry.entry, [...resources.keys()], at.constants ?? {});
-      const bindGroup = device.createBindGroup({
-        label: kernel.label,
-        layout,
-        entries: [...resources].map(([name, resource]) => ({ binding: kernel.bindings.get(name)!.index, resource })),
-      });
-      return {
-        kind: "dispatch",
-        label: `${kernel.label}.${entry.entry}`,
-        pipeline,
-        bindGroup,
-        groups: at.groups,
-        flops: at.flops ?? 0,
-      };
-    });
-    return new Program(this.gpu, commands, { step, stepFields, owned, memory: plan.bytes });
+    const memory = shared ?? new SharedMemory(), constants = this.#constants;
+    const options = { pipelines, stepFields, constants, memory, ownsMemory: !shared, poison };
+    return buildProgram(this.gpu, this.plan(memory), options);
   }
 
   /**
@@ -277,28 +213,6 @@ export class Recorder {
       if ("kernel" in entry) hash.update(JSON.stringify([entry.kernel.code, entry.entry, entry.at.constants]));
     }
     return hash.digest("hex");
-  }
-
-  #placeTensors({ kept, buffers }: MemoryPlan, shared: SharedMemory, poison: boolean): GPUBuffer[] {
-    const own = new SharedMemory(), { places } = own.reserve(BUFFERS, kept.map(alignedBytes));
-    const placed = [
-      ...kept.map((tensor, i) => [tensor, own.buffer(this.gpu, BUFFERS, places[i])] as const),
-      ...[...buffers].map(([tensor, place]) => [tensor, shared.buffer(this.gpu, BUFFERS, place)] as const),
-    ];
-    for (const [tensor, buffer] of placed) tensor.region = { buffer, offset: 0, size: tensor.bytes };
-    if (poison) {
-      for (const buffer of new Set(placed.map(([, buffer]) => buffer))) {
-        // A NaN as one f32 and as two f16.
-        this.gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(0x7fff7fff));
-      }
-    }
-    return placed.slice(0, kept.length).map(([, buffer]) => buffer);
-  }
-
-  #placeTextures({ textures }: MemoryPlan, shared: SharedMemory): void {
-    for (const { kind, sides, places } of textures) {
-      for (const [operand, place] of places) operand.texture = shared.texture(this.gpu, kind, place, sides);
-    }
   }
 }
 
