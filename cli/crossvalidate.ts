@@ -7,7 +7,7 @@ import { integer } from "../train/flags.ts";
 import { prepareRun, withLastingPaths } from "../train/prepare_run.ts";
 import { outOfFoldName } from "../train/run_folder.ts";
 import { fileSha256 } from "../train/run_record.ts";
-import { trainFlags } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { runPrepared } from "./train_run.ts";

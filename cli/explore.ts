@@ -7,7 +7,7 @@ import { exploreReport, summaryLines } from "../report/explore/report.ts";
 import { whole } from "../report/format.ts";
 import { integer, text } from "../train/flags.ts";
 import { readModelFolder } from "../train/model_folder.ts";
-import { trainFlags } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { startProgress } from "./progress.ts";

@@ -14,7 +14,8 @@ import { engineChoices } from "../train/create_engine.ts";
 import { choice } from "../train/flags.ts";
 import { estimateMemory, type MemoryUse, totalBytes } from "../train/memory.ts";
 import { loraOf, resolveLora } from "../train/lora_settings.ts";
-import { baseForm, poolsOnce, resolveMaxTokens, trainFlags } from "../train/settings.ts";
+import { baseForm, poolsOnce, resolveMaxTokens } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { parseCommand } from "./command.ts";
 import { grouped } from "./progress.ts";
 

@@ -2,7 +2,7 @@
 import type { CalibrationEntry } from "../model/calibration_entry.ts";
 import { integer, text, toggle } from "../train/flags.ts";
 import { calibrationWords, readCalibration } from "../train/saved_calibration.ts";
-import { trainFlags } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { grouped, type Progress, startProgress } from "./progress.ts";
 
 const { revision, offline, batchTokens, tune } = trainFlags;

@@ -1,6 +1,6 @@
 // `train`: the user's words -> a run; says what runs, how it goes and what came of it.
 import { prepareRun } from "../train/prepare_run.ts";
-import { trainFlags } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { parseCommand } from "./command.ts";
 import { findModel } from "./model_source.ts";
 import { printResults } from "./train_results.ts";

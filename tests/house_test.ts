@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { trainFlags } from "../train/settings.ts";
+import { trainFlags } from "../train/train_flags.ts";
 import { flagName } from "../train/flags.ts";
 import { filesBelow, importsOf, root } from "./imports.ts";
 

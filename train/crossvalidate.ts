@@ -10,7 +10,7 @@ import { accuracy, logLoss } from "./metrics.ts";
 import { readRun } from "./held_out.ts";
 import { outOfFoldName } from "./run_folder.ts";
 import { resumedFlags } from "./run_record.ts";
-import type { TrainFlags } from "./settings.ts";
+import type { TrainFlags } from "./train_flags.ts";
 
 /** Where a fold of a cross-validation stands. */
 export type FoldState = "new" | "begun" | "finished";

@@ -1,7 +1,8 @@
 // Flags that would change nothing beside the others: refused, since whoever types one expects something of it.
 import { UsageError } from "../errors.ts";
 import { flagName } from "./flags.ts";
-import { poolsOnce, type TrainFlags, type TrainSettings } from "./settings.ts";
+import { poolsOnce, type TrainSettings } from "./settings.ts";
+import { type TrainFlags } from "./train_flags.ts";
 
 /** @param given fields that the user typed @param settings what became of all flags @param isFolder whether `--model` names one
  *  @throws {UsageError} with the first flag that does nothing, and why */

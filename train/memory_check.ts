@@ -4,7 +4,8 @@ import { type Gpu } from "../gpu/device.ts";
 import { estimateMemory, type EstimateOptions, totalBytes } from "./memory.ts";
 import { trainsAdapters } from "../model/judge.ts";
 import { newLora } from "./lora_settings.ts";
-import { baseForm, trainFlags } from "./settings.ts";
+import { baseForm } from "./settings.ts";
+import { trainFlags } from "./train_flags.ts";
 
 export interface MemoryCheckOptions extends EstimateOptions {
   /** Tokens of one sequence, at most. */

@@ -24,7 +24,8 @@ import { predictAll } from "./predict.ts";
 import { openRunFolder, outOfFoldName } from "./run_folder.ts";
 import { checkSameData, resumedChoices, resumedFlags, type RunRecord, versions } from "./run_record.ts";
 import { TimeSpent } from "./time_spent.ts";
-import { baseForm, poolsOnce, resolveSettings, type TrainFlags, type TrainSettings } from "./settings.ts";
+import { baseForm, poolsOnce, resolveSettings, type TrainSettings } from "./settings.ts";
+import { type TrainFlags } from "./train_flags.ts";
 
 export interface PrepareOptions {
   flags: TrainFlags;

@@ -5,7 +5,8 @@ import { isObject, type JsonObject } from "../model/json_text.ts";
 import { isSchedules, type Schedules } from "../kernels/schedules.ts";
 import project from "../deno.json" with { type: "json" };
 import { type Flag, flagName, parseFlag } from "./flags.ts";
-import { type TrainFlags, trainFlags, type TrainSettings } from "./settings.ts";
+import { type TrainSettings } from "./settings.ts";
+import { type TrainFlags, trainFlags } from "./train_flags.ts";
 
 /** Where battles came from. */
 export interface DataRecord {

@@ -1,7 +1,7 @@
 // Several runs side by side: how they scored, what was set differently, how their losses fell.
 import { flagName } from "../../train/flags.ts";
 import { heldOutKey } from "../../train/held_out.ts";
-import { trainFlags } from "../../train/settings.ts";
+import { trainFlags } from "../../train/train_flags.ts";
 import { aligned, duration, oneLine, percent, plural, whole } from "../format.ts";
 import { figure, type Html, paragraph, renderPage, table } from "../page.ts";
 import { colours, draw, marginFor, Plot, shortened } from "../plot.ts";

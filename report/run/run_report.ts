@@ -1,6 +1,6 @@
 // The report of one run: how the loss fell, what was validated, how fast it went, where the time went, what was set.
 import { flagName } from "../../train/flags.ts";
-import { trainFlags } from "../../train/settings.ts";
+import { trainFlags } from "../../train/train_flags.ts";
 import type { KernelTimes } from "../../train/kernel_times.ts";
 import { type Phase, phases } from "../../train/time_spent.ts";
 import { duration, oneLine, percent, plural, whole } from "../format.ts";

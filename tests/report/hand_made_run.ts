@@ -1,5 +1,6 @@
 // Run folders made by hand, as `train` would leave them, for the tests of the run's report and of `compare`.
-import { resolveSettings, type TrainFlags, trainFlags } from "../../train/settings.ts";
+import { resolveSettings } from "../../train/settings.ts";
+import { type TrainFlags, trainFlags } from "../../train/train_flags.ts";
 
 export interface HandMadeRun {
   steps: number;

@@ -2,8 +2,7 @@
 // steps within 1e-3, each step cut into micro-batches of other sizes than PyTorch's whole batches.
 // Needs the weights: from the caches, the Hub, or pip. Where none of them has them, the tests say so and are left out.
 import assert from "node:assert/strict";
-import { resolveModel } from "../../model/hub.ts";
-import { defaultModel } from "../../train/settings.ts";
+import { defaultModel, resolveModel } from "../../model/hub.ts";
 import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { compareGradients, type Golden, loadGolden, packGolden, stepWeight } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { InputError, UsageError } from "../../errors.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { checkSameData, fileSha256, resumedChoices, resumedFlags, textSha256 } from "../../train/run_record.ts";
-import { resolveSettings, type TrainFlags, trainFlags } from "../../train/settings.ts";
+import { resolveSettings } from "../../train/settings.ts";
+import { type TrainFlags, trainFlags } from "../../train/train_flags.ts";
 
 const defaults = Object.fromEntries(
   Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { UsageError } from "../../errors.ts";
 import { flagName, parseFlag, type Values } from "../../train/flags.ts";
 import { checkIgnored } from "../../train/ignored_flags.ts";
-import { dropoutRates, resolveSettings, trainFlags } from "../../train/settings.ts";
+import { dropoutRates, resolveSettings } from "../../train/settings.ts";
+import { trainFlags } from "../../train/train_flags.ts";
 
 const sampleDefaults = Object.fromEntries(
   Object.entries(trainFlags).map(([field, flag]) => [field, flag.default]),
