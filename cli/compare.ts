@@ -31,7 +31,8 @@ export async function run(args: string[]): Promise<void> {
   const { out } = parsed.settings;
   if (parsed.positional.length < 2) throw new UsageError("Cannot compare one run: name two run folders or more");
   await checkReplaceable(out, "--out");
-  const comparison = compareRuns(await Promise.all(parsed.positional.map(readRunFolder)));
+  const runs = await Promise.all(parsed.positional.map(readRunFolder)), comparison = compareRuns(runs);
+  for (const note of runs.flatMap(({ notes }) => notes)) console.error(`note  ${note}`);
   await writeTextAtomically(out, comparisonReport(comparison));
   for (const line of comparisonLines(comparison)) console.log(line);
   console.log(`\nplots  ${out}`);

@@ -1,8 +1,9 @@
-// The run folder: who may write into it, run.json, and metrics.jsonl, which is cut back to the checkpoint on resume.
+// The run folder: who may write into it, run.json, and the logs that grow line by line: metrics.jsonl, which is cut back to the
+// checkpoint on resume, and times.jsonl.
 import { join } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
 import { writeFully, writeTextAtomically } from "../model/atomic_file.ts";
-import { type JsonObject, parseObject } from "../model/json_text.ts";
+import { isObject, type JsonObject, parseObject } from "../model/json_text.ts";
 import { kernelTimesName } from "./kernel_times.ts";
 
 /** One optimizer step, or one validation, as a line of metrics.jsonl. */
@@ -14,11 +15,13 @@ export const outOfFoldName = "out_of_fold.csv";
 /** The page that shows how a run went. */
 export const reportName = "report.html";
 
+const metricsName = "metrics.jsonl", timesName = "times.jsonl";
+
 /** What a run leaves in its folder; --force removes these and nothing else. */
 const ownNames = [
   "run.json",
-  "metrics.jsonl",
-  "times.jsonl",
+  metricsName,
+  timesName,
   kernelTimesName,
   "checkpoint",
   reportName,
@@ -40,7 +43,7 @@ export class RunFolder {
   /** Use `openRunFolder`. @param earlier run.json of the run to resume */
   constructor(readonly path: string, readonly earlier: JsonObject | undefined) {}
 
-  /** Takes the folder over: removes an earlier run if it is not resumed, writes run.json, cuts metrics.jsonl back.
+  /** Takes the folder over: removes an earlier run if it is not resumed, writes run.json, cuts its logs back.
    *  To be called once all input is known to be good. @param progress steps that are kept of an earlier run
    *  @throws {UsageError} if another process trains into it */
   async begin(run: JsonObject, progress: { step: number; validatedStep: number }): Promise<void> {
@@ -53,9 +56,11 @@ export class RunFolder {
     this.#lock = lock;
     if (!this.earlier) { for (const name of ownNames) await remove(join(this.path, name)); }
     await writeTextAtomically(join(this.path, "run.json"), JSON.stringify(run, null, 2) + "\n");
-    const path = join(this.path, "metrics.jsonl");
+    const path = join(this.path, metricsName), times = join(this.path, timesName);
     await writeTextAtomically(path, keptMetrics(await readIfThere(path), progress));
     this.#metrics = await Deno.open(path, { append: true });
+    const spent = await readIfThere(times);
+    if (spent) await writeTextAtomically(times, keptLines(spent));
   }
 
   async appendMetrics(rows: MetricsRow[]): Promise<void> {
@@ -65,7 +70,7 @@ export class RunFolder {
 
   /** Milliseconds of each phase since the last time; a run that is stopped and resumed spends the time of both. */
   async appendTimes(times: Record<string, number>): Promise<void> {
-    await Deno.writeTextFile(join(this.path, "times.jsonl"), JSON.stringify(times) + "\n", { append: true });
+    await Deno.writeTextFile(join(this.path, timesName), JSON.stringify(times) + "\n", { append: true });
   }
 
   /** Before a checkpoint is published, its metrics are on disk. */
@@ -110,11 +115,15 @@ export async function openRunFolder(
 
 /** Lines of metrics.jsonl up to a checkpoint; a torn last line goes too. */
 export function keptMetrics(text: string, { step, validatedStep }: { step: number; validatedStep: number }): string {
-  const lines = text.split("\n").slice(0, -1);
-  const kept = lines.filter((line) => {
+  return keptLines(text, (row) => Number(row.step) <= ("validLogLoss" in row ? Math.min(step, validatedStep) : step));
+}
+
+/** The lines that are whole JSON objects; what a kill tore would spoil the line that is written next. */
+function keptLines(text: string, isKept: (row: JsonObject) => boolean = () => true): string {
+  const kept = text.split("\n").filter((line) => {
     try {
-      const row = JSON.parse(line);
-      return row.step <= ("validLogLoss" in row ? Math.min(step, validatedStep) : step);
+      const row: unknown = JSON.parse(line);
+      return isObject(row) && isKept(row);
     } catch {
       return false;
     }

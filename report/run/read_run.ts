@@ -1,5 +1,5 @@
 // A run's folder as its report reads it: run.json, metrics.jsonl and, where it is there, times.jsonl. Whatever is
-// damaged is told in one line; a last line that was torn by a kill is left out, as --resume does.
+// damaged is told in one line; a last line that was torn by a kill is left out with a note, as --resume drops it.
 import { basename, join, resolve } from "node:path";
 import { InputError } from "../../errors.ts";
 import { isObject, type JsonObject, parseObject } from "../../model/json_text.ts";
@@ -43,6 +43,8 @@ export interface Run {
   times: Partial<Record<Phase, number>>;
   /** Of a run with --profile. */
   kernels?: KernelTimes;
+  /** What the reader should know of the folder; lines. */
+  notes: string[];
 }
 
 /** @throws {InputError} if the folder holds no run, or a damaged one */
@@ -63,7 +65,7 @@ export async function readRunFolder(path: string): Promise<Run> {
   const metrics = join(path, "metrics.jsonl");
   const lines = await read(metrics);
   if (lines === undefined) throw new InputError(`Cannot read ${path}: it holds no metrics.jsonl: train again`);
-  const rows = parseLines(metrics, lines);
+  const notes: string[] = [], rows = parseLines(metrics, lines, notes);
   return {
     path,
     name: basename(resolve(path)),
@@ -77,8 +79,9 @@ export async function readRunFolder(path: string): Promise<Run> {
     ...(typeof run.memory === "number" && { memory: run.memory }),
     steps: rows.flatMap(({ row, line }) => "validLogLoss" in row ? [] : [stepOf(metrics, line, row)]),
     validations: rows.flatMap(({ row, line }) => "validLogLoss" in row ? [validationOf(metrics, line, row)] : []),
-    times: await readTimes(join(path, "times.jsonl")),
+    times: await readTimes(join(path, "times.jsonl"), notes),
     ...await readKernels(join(path, kernelTimesName)),
+    notes,
   };
 }
 
@@ -123,9 +126,9 @@ function numberOf(file: string, line: number, row: JsonObject, key: string): num
 }
 
 /** Sums over the processes that worked on the run. */
-async function readTimes(file: string): Promise<Run["times"]> {
+async function readTimes(file: string, notes: string[]): Promise<Run["times"]> {
   const times: Run["times"] = {};
-  for (const { row, line } of parseLines(file, await read(file) ?? "")) {
+  for (const { row, line } of parseLines(file, await read(file) ?? "", notes)) {
     for (const phase of Object.keys(phases) as Phase[]) {
       if (phase in row) times[phase] = (times[phase] ?? 0) + numberOf(file, line, row, phase);
     }
@@ -133,21 +136,22 @@ async function readTimes(file: string): Promise<Run["times"]> {
   return times;
 }
 
-function parseLines(file: string, text: string): { row: JsonObject; line: number }[] {
-  const lines = text.split("\n"), rows: { row: JsonObject; line: number }[] = [];
-  for (const [at, line] of lines.entries()) {
-    // What follows the last line end is empty, or was torn.
-    if (at === lines.length - 1) break;
+/** @param notes grows by one where the last line is torn */
+function parseLines(file: string, text: string, notes: string[]): { row: JsonObject; line: number }[] {
+  const lines = text.split("\n"), torn = lines.pop();
+  if (torn) notes.push(`${file}: its last line is torn and left out`);
+  return lines.map((text, at) => {
     let row: unknown;
     try {
-      row = JSON.parse(line);
+      row = JSON.parse(text);
     } catch {
       row = undefined;
     }
-    if (!isObject(row)) throw new InputError(`Cannot read ${file} line ${at + 1}: it is no JSON object: train again`);
-    rows.push({ row, line: at + 1 });
-  }
-  return rows;
+    if (!isObject(row)) {
+      throw new InputError(`Cannot read ${file} line ${at + 1}: it is no JSON object: remove the line or train again`);
+    }
+    return { row, line: at + 1 };
+  });
 }
 
 async function read(file: string): Promise<string | undefined> {

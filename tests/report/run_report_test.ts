@@ -62,6 +62,11 @@ const damages: [string, (path: string) => void, RegExp][] = [
     /metrics\.jsonl line 1: loss is null, must be a number: /,
   ],
   [
+    "a damaged line of times in the middle",
+    (path) => Deno.writeTextFileSync(`${path}/times.jsonl`, '{"wait":1}\n{"wai{"wait":2}\n{"wait":3}\n{"w'),
+    /times\.jsonl line 2: it is no JSON object: /,
+  ],
+  [
     "damaged times",
     (path) => Deno.writeTextFileSync(`${path}/times.jsonl`, '{"wait":"long"}\n'),
     /times\.jsonl line 1: wait is "long", must be a number: /,
@@ -86,12 +91,18 @@ for (const [what, damage, message] of damages) {
     }));
 }
 
-Deno.test("readRunFolder() leaves out a line that a kill tore, and does without times", () =>
-  withRuns([{ steps: 3, noTimes: true }], async ([path]) => {
+Deno.test("readRunFolder() leaves out last lines that a kill tore, says so, and does without times", () =>
+  withRuns([{ steps: 3, noTimes: true }, { steps: 3 }], async ([path, timed]) => {
     Deno.writeTextFileSync(`${path}/metrics.jsonl`, '{"step":4,"lo', { append: true });
     const run = await readRunFolder(path);
     assert.deepEqual([run.steps.length, run.times, Math.round(totalMs(run))], [3, {}, 300]);
+    assert.deepEqual(run.notes, [`${path}/metrics.jsonl: its last line is torn and left out`]);
     assert.doesNotMatch(runReport(run), /Where the time went/);
+    const { times, notes } = await readRunFolder(timed);
+    Deno.writeTextFileSync(`${timed}/times.jsonl`, '{"wait":5', { append: true });
+    const torn = await readRunFolder(timed);
+    assert.deepEqual([notes, torn.times], [[], times]);
+    assert.deepEqual(torn.notes, [`${timed}/times.jsonl: its last line is torn and left out`]);
   }));
 
 Deno.test("readRunFolder() takes a step that was left out for its gradients, and runReport() counts it", () =>

@@ -100,6 +100,20 @@ Deno.test("openRunFolder() resumes a run only, and refuses a file in the folder'
     await assert.rejects(openRunFolder(`${path}/run.json`, { resume: false, force: false }), InputError);
   }));
 
+Deno.test("RunFolder.begin() of a resumed run drops lines that a kill tore, and what follows stands on lines of its own", () =>
+  withFolder(async (path) => {
+    Deno.writeTextFileSync(`${path}/run.json`, "{}");
+    Deno.writeTextFileSync(`${path}/metrics.jsonl`, '{"step":1,"loss":1}\n{"step":2,"loss":1}\n{"step":3,"lo');
+    Deno.writeTextFileSync(`${path}/times.jsonl`, '{"wait":1}\n{"wai');
+    const folder = await openRunFolder(path, { resume: true, force: false });
+    await folder.begin({}, { step: 1, validatedStep: 0 });
+    await folder.appendMetrics([{ step: 2, loss: 3 }]);
+    await folder.appendTimes({ wait: 2 });
+    folder.close();
+    assert.equal(Deno.readTextFileSync(`${path}/metrics.jsonl`), '{"step":1,"loss":1}\n{"step":2,"loss":3}\n');
+    assert.equal(Deno.readTextFileSync(`${path}/times.jsonl`), '{"wait":1}\n{"wait":2}\n');
+  }));
+
 Deno.test("keptMetrics() cuts back to the checkpoint, its validation included only if it was done", () => {
   const lines = [
     '{"step":3,"loss":1}',
