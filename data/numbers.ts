@@ -25,9 +25,6 @@ export const answerCounts = [
 
 const S = answerCounts.length;
 
-/** Numbers of a battle: S of A, S of B, and the prompt's log(1 + characters). */
-export const numbersLength = 2 * S + 1;
-
 const word = /[\p{L}\p{N}]+/gu;
 const patterns: Partial<Record<typeof answerCounts[number], RegExp>> = {
   "sentences": /[.!?。！？](?=\s|$)|[。！？]/gu,
@@ -40,7 +37,7 @@ const patterns: Partial<Record<typeof answerCounts[number], RegExp>> = {
   "questions": /[?？]/g,
 };
 
-/** What stands beside a battle's text, in `numbersLength` logarithms. @param tokens of A and of B */
+/** What stands beside a battle's text, as logarithms: S counts of A, S of B, and the prompt's characters. @param tokens of A and of B */
 export function battleNumbers(
   { prompt, responseA, responseB }: Pick<Battle, "prompt" | "responseA" | "responseB">,
   tokens: readonly number[],

@@ -100,7 +100,7 @@ function livesOf(entries: readonly Entry[]): Map<Operand, Lives> {
 }
 
 /** Sides of the texture that holds an operand, in texels. */
-export function textureSides({ rows, texels }: TextureOperand): [width: number, height: number] {
+function textureSides({ rows, texels }: TextureOperand): [width: number, height: number] {
   return [textureColumns(texels), besidePowerOfTwo(rows)];
 }
 

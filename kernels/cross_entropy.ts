@@ -9,17 +9,14 @@ import { type Tape } from "./tape.ts";
 
 const kernel = stepKernel("cross_entropy", finite + source);
 
-/** What the columns of the metrics ring hold, for one optimizer step a row. */
-export const metricColumns = ["loss", "correct", "battles", "gradNorm"] as const;
-
 export interface CrossEntropyOptions {
   /** [B, C] probabilities, label smoothing already inside. */
   targets: Tensor;
   /** [B] */
   weights: Tensor;
   /**
-   * [slots, 4], see `metricColumns`. Micro-batches add to row `slot` of the step uniform: whoever starts an optimizer
-   * step writes zeros there first.
+   * [slots, 4]: loss, correct, battles, and the optimizer's gradient norm, one optimizer step a row. Micro-batches add to row
+   * `slot` of the step uniform: whoever starts an optimizer step writes zeros there first.
    */
   metrics: Tensor;
   /** [1] u32: set to 1, for good, once a logit, the loss or (by the optimizer) the gradient norm is not finite. */

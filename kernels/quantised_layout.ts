@@ -3,7 +3,7 @@ import { ShapeError } from "../errors.ts";
 import { BLOCK, dynamicMap, nf4Values, type QuantForm, quantiseInt8, quantiseNf4, SUPERBLOCK } from "./quantiser.ts";
 
 /** Words at the start of an nf4 weight's scales: the 8-bit map, then the 16 values. */
-export const NF4_TABLES = 256 + 16;
+const NF4_TABLES = 256 + 16;
 
 /** Words to write. */
 export interface Words {

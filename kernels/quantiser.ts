@@ -163,15 +163,3 @@ function blocksOf(w: Float32Array): number {
   }
   return w.length / BLOCK;
 }
-
-/** The values that the codes stand for, for tests and for reading back. */
-export function dequantiseNf4({ codes, magnitudes, scales, offset }: Nf4): Float32Array<ArrayBuffer> {
-  return Float32Array.from(codes, (code, i) => {
-    const block = Math.floor(i / BLOCK), scale = scales[Math.floor(block / SUPERBLOCK)];
-    return nf4Values[code] * fround(fround(dynamicMap[magnitudes[block]] * scale) + offset);
-  });
-}
-
-export function dequantiseInt8({ codes, scales }: Int8): Float32Array<ArrayBuffer> {
-  return Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / BLOCK)]);
-}

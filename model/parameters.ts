@@ -160,11 +160,7 @@ export class Parameters {
   }
 
   get trainableCount(): number {
-    return count(this.specs.filter((s) => s.trainable));
-  }
-
-  get frozenCount(): number {
-    return count(this.specs.filter((s) => !s.trainable));
+    return this.specs.reduce((sum, { shape, trainable }) => sum + (trainable ? sizeOf(shape) : 0), 0);
   }
 
   /** Of each of the two sets of moments, gradients and trained parameters; and of the frozen ones. */
@@ -245,8 +241,4 @@ function checkHalf(name: string, data: Float32Array<ArrayBuffer>): Float32Array<
   throw new InputError(
     `Cannot hold "${name}" in f16: it holds ${value}, the largest is 65504: leave --precision f16 out`,
   );
-}
-
-function count(specs: readonly ParameterSpec[]): number {
-  return specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }

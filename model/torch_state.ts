@@ -154,6 +154,6 @@ function orderOf({ shape, strides }: TorchTensor): number[] | undefined | null {
   return fills(dimensions.toSorted((a, b) => b.stride - a.stride)) ? strides : null;
 }
 
-export function isCount(value: PickleValue | undefined): value is number {
+function isCount(value: PickleValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }

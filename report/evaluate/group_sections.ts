@@ -8,7 +8,7 @@ import type { GroupRow } from "./loss_groups.ts";
 import { losses, outcomeNames } from "./score_sections.ts";
 
 /** Fewer battles in a group say next to nothing. */
-export const fewBattles = 10;
+const fewBattles = 10;
 
 /** Draws the log loss of groups, one a row, on the scale of the whole report. */
 function groupPlot({ title, rows }: GroupKind, { whole: all, domain }: Scale): string {

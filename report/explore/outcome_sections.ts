@@ -6,7 +6,7 @@ import { wilsonInterval } from "../statistics/wilson.ts";
 import { chatbotLabels } from "./chatbot_sections.ts";
 import type { Findings } from "./collect.ts";
 
-export const outcomeNames = ["A wins", "B wins", "tie"] as const;
+const outcomeNames = ["A wins", "B wins", "tie"] as const;
 const outcomeColours = [colours.a, colours.b, colours.tie];
 const chatbotsShown = 30;
 

@@ -1,7 +1,7 @@
 // One pass over the characters of a text: how many, of which scripts, and a hash to know the text again.
 
 /** Scripts told apart; letters of any other count as "other". */
-export const scripts = [
+const scripts = [
   "Latin",
   "Han",
   "Cyrillic",

@@ -6,12 +6,13 @@ import { embed } from "../../kernels/embedding.ts";
 import { linear } from "../../kernels/linear.ts";
 import { QuantisedTensor } from "../../kernels/quantised.ts";
 import { QuantisedLayout } from "../../kernels/quantised_layout.ts";
-import { dequantiseInt8, dequantiseNf4, type QuantForm, quantiseInt8, quantiseNf4 } from "../../kernels/quantiser.ts";
+import { type QuantForm, quantiseInt8, quantiseNf4 } from "../../kernels/quantiser.ts";
 import { tileText, workgroupTiles } from "../../kernels/measure.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
 import { Tape } from "../../kernels/tape.ts";
 import { checkCase, normal, testGpu } from "./harness.ts";
 import { geluExact, geluExactDerivative, linearBackward, linearForward } from "./reference/linear.ts";
+import { dequantiseInt8, dequantiseNf4 } from "./reference/quantiser.ts";
 
 interface Row {
   why: string;

@@ -2,8 +2,6 @@
 import assert from "node:assert/strict";
 import {
   BLOCK,
-  dequantiseInt8,
-  dequantiseNf4,
   dynamicMap,
   nf4Values,
   quantiseInt8,
@@ -14,6 +12,7 @@ import {
 import golden from "../goldens/quantization.json" with { type: "json" };
 import { mix } from "../golden.ts";
 import { compare, normal } from "./harness.ts";
+import { dequantiseInt8, dequantiseNf4 } from "./reference/quantiser.ts";
 
 const blocks = 300;
 const bytes = (text: string) => Uint8Array.fromBase64(text);

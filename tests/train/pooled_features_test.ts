@@ -1,7 +1,7 @@
 // Uses the GPU: a head trained on rows that were pooled once is the head trained through the backbone.
 import assert from "node:assert/strict";
 import type { EncodedBattle } from "../../data/dataset.ts";
-import { type NumberSet, numbersLength } from "../../data/numbers.ts";
+import { answerCounts, type NumberSet } from "../../data/numbers.ts";
 import { packBatch } from "../../data/packed_batch.ts";
 import { poolAll } from "../../train/pooled_features.ts";
 import { inFolder } from "../cli/command_line.ts";
@@ -36,7 +36,8 @@ async function trained(pooledOnce: boolean, cache?: string, adapters?: string, f
     ? await openGoldenEngine(gpu, golden, golden.folder, changes)
     : await openGpuEngine({ ...await goldenEngineOptions(gpu, golden, golden.folder), ...changes });
   try {
-    const numbers = (row: number) => Float32Array.from({ length: numbersLength }, (_, at) => (row + at) % 3);
+    const numbers = (row: number) =>
+      Float32Array.from({ length: 2 * answerCounts.length + 1 }, (_, at) => (row + at) % 3);
     const own = battles.map((battle, row) => ({
       ...battle,
       sequences: battle.sequences.map((one) => ({ ...one })),

@@ -1,7 +1,7 @@
 // Every family on a quantised base gives what it gives on the floats that the quantised weights stand for: logits and the
 // gradients of adapters in all layers, which flow through the weights. (qlora_golden_test.ts holds two families against PyTorch.)
 import assert from "node:assert/strict";
-import { dequantiseInt8, dequantiseNf4, type QuantForm, quantiseInt8, quantiseNf4 } from "../../kernels/quantiser.ts";
+import { type QuantForm, quantiseInt8, quantiseNf4 } from "../../kernels/quantiser.ts";
 import { readConfig } from "../../model/config.ts";
 import { canonicalNames, openWeights } from "../../model/weights.ts";
 import { architectureOf } from "../../model/registry.ts";
@@ -9,6 +9,7 @@ import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { newLora } from "../../train/lora_settings.ts";
 import { type Golden, loadGolden, packGolden } from "../golden.ts";
 import { compare, testGpu } from "../kernels/harness.ts";
+import { dequantiseInt8, dequantiseNf4 } from "../kernels/reference/quantiser.ts";
 import { openGoldenEngine } from "./golden_engine.ts";
 
 const stands = {
