@@ -300,7 +300,28 @@ Deno.test("attentionBlocks() covers each row once, never crosses a segment and s
       assert.ok(edges.includes(start) && edges.includes(end) && edges.every((edge) => edge <= start || end <= edge));
       for (let row = first; row < last; row++) rows.push(row);
     }
-    assert.deepEqual(rows, Array.from({ length: tokens }, (_, t) => t));
+    assert.deepEqual(rows.sort((a, b) => a - b), Array.from({ length: tokens }, (_, t) => t));
+  }
+});
+
+Deno.test("attentionBlocks() gives each half and quarter of the list its share of the work", () => {
+  for (const lengths of [[4096], [2048, 2048], [1500, 300, 700, 96, 32, 640, 250, 578], Array<number>(16).fill(128)]) {
+    const { starts } = layoutOf({ why: "", heads: 1, D: 4, lengths }), list = attentionBlocks(starts);
+    const blocks = Array.from({ length: list.length / 4 }, (_, i) => Array.from(list.subarray(4 * i, 4 * i + 4)));
+    const works: ((block: number[]) => number)[] = [
+      ([first, past, start, end]) => (past - first) * (end - start), // pairs of a bidirectional block
+      ([first, past, start]) => (past - first) * (past + first + 1 - 2 * start) / 2, // of a causal one
+    ];
+    for (const work of works) {
+      const sum = (some: number[][]) => some.reduce((total, block) => total + work(block), 0);
+      for (const parts of [2, 4]) {
+        for (let part = 0; part < parts; part++) {
+          const own = blocks.slice(blocks.length * part / parts, blocks.length * (part + 1) / parts);
+          const share = sum(own) / (sum(blocks) / parts);
+          assert.ok(Math.abs(share - 1) < 0.15, `part ${part} of ${parts} of [${lengths}] has ${share} of its share`);
+        }
+      }
+    }
   }
 });
 
