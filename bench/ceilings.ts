@@ -70,9 +70,9 @@ export async function interleaveWithCeilings(
 ): Promise<{ samples: Record<string, number[]>[]; ceilings: Ceilings }> {
   const all = [...work, ...runs.map(({ run }) => ({ laps: { run } }))];
   const samples = await interleave(bench.stopwatch, all, { rounds: bench.rounds, ...options });
-  const measured = runs.map((run, i) => ({ ...run, ms: timing(samples[work.length + i].run).ms }));
-  const copies = measured.flatMap(({ bytes, ms }) => bytes === undefined ? [] : [{ bytes, GBps: bytes / ms / 1e6 }]);
-  const [fma] = measured.flatMap(({ flops, ms }) => flops === undefined ? [] : [flops / ms / 1e6]);
+  const measured = runs.map(({ flops, bytes }, i) => ({ flops, bytes, ms: samples[work.length + i].run }));
+  const copies = measured.flatMap(({ bytes, ms }) => bytes === undefined ? [] : [{ bytes, ms }]);
+  const [fma] = measured.flatMap(({ flops, ms }) => flops === undefined ? [] : [{ flops, ms }]);
   return { samples: samples.slice(0, work.length), ceilings: { fma, copies } };
 }
 

@@ -5,7 +5,7 @@ import { type Schedules } from "../kernels/schedules.ts";
 import { parseConfig } from "../model/config.ts";
 import { type GpuEngine } from "../train/gpu_engine.ts";
 import { interleaveWithCeilings, type References } from "./ceilings.ts";
-import { interleave, quantile, sums, timing } from "./interleave.ts";
+import { interleave, quantile, ratio, sums, timing } from "./interleave.ts";
 import { batchOf, openRandomModel } from "./model.ts";
 import { type Row } from "./row.ts";
 import { type Bench } from "./runs.ts";
@@ -106,7 +106,7 @@ async function measureSteps(
     sampleMs: 1,
     onRound: async () => void await engine.readSteps(),
   });
-  const times = samples.map(({ micro, update }) => timing(sums(micro, update)));
+  const totals = samples.map(({ micro, update }) => sums(micro, update)), times = totals.map(timing);
   const base = (i: number) => steps[i].name === "mixed" ? steps.length - 1 : 0;
   return steps.map(({ name, batch, flops }, i): Row => {
     const to = base(i);
@@ -124,7 +124,7 @@ async function measureSteps(
       GFLOPs: flops / times[i].ms / 1e6,
       tokensPerSecond: batch.tokens / times[i].ms * 1000,
       ...(name === "512" && { MiB: engine.bytes / 2 ** 20 }),
-      ...(i !== to && name !== "equal" && { ofArithmetic: times[i].ms / times[to].ms / (flops / steps[to].flops) }),
+      ...(i !== to && name !== "equal" && { ofArithmetic: ratio(totals[i], totals[to]) / (flops / steps[to].flops) }),
       ...(notes.length > 0 && { note: notes.join("; ") }),
     };
   });

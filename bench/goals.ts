@@ -23,7 +23,7 @@ const matmulShare = (length: number): Goal => ({
 
 const fmaShare = (kernel: string): Goal => ({
   kernel,
-  size: { schedule: "textures" },
+  size: { T: 2048, schedule: "textures" },
   figure: ({ ofFma }) => `${percent(ofFma!)} of multiply-adds`,
   wanted: "at least 25 %",
   reached: ({ ofFma }) => ofFma! >= 0.25,

@@ -58,6 +58,14 @@ export function differences(outer: readonly number[], inner: readonly number[]):
   return outer.map((ms, i) => ms - inner[i]);
 }
 
+/**
+ * How long `over` takes, `under` being 1: the median of the rounds' quotients, since a machine that slows down for a while slows
+ * both of a round.
+ */
+export function ratio(over: readonly number[], under: readonly number[]): number {
+  return quantile(over.map((ms, i) => ms / under[i]), 0.5);
+}
+
 /** Each round's sum. */
 export function sums(...parts: readonly (readonly number[])[]): number[] {
   return parts[0].map((_, i) => sum(parts.map((part) => part[i])));

@@ -12,7 +12,7 @@ import { stepFields } from "../kernels/step.ts";
 import { Tape } from "../kernels/tape.ts";
 import { interleaveWithCeilings, type References } from "./ceilings.ts";
 import { timing } from "./interleave.ts";
-import { rates, type Row } from "./row.ts";
+import { rates, type Row, shares } from "./row.ts";
 import { type Bench, noStep, type Recorded, withRecorded } from "./runs.ts";
 
 /** Inputs and outputs of MiniLM's dense layers. */
@@ -65,7 +65,8 @@ export async function measureMatmul(
         kernel: `matmul.${at.form}`,
         size: { T: at.T, in: at.inputs, out: at.outputs, schedule: at.schedules.texture ? "textures" : "tiles" },
         ...time,
-        ...rates(time, runs[i], ceilings),
+        ...rates(time, runs[i]),
+        ...shares(samples[i].run, runs[i], ceilings),
         ...(at.schedules.texture && { note: noteOf(at) }),
       };
     });

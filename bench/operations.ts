@@ -8,7 +8,7 @@ import { Tape } from "../kernels/tape.ts";
 import { Random } from "../data/random.ts";
 import { interleaveWithCeilings, type References } from "./ceilings.ts";
 import { differences, timing } from "./interleave.ts";
-import { rates, type Row, type Work } from "./row.ts";
+import { rates, type Row, shares, type Work } from "./row.ts";
 import { type Bench, type Recorded, stepValues, withRecorded } from "./runs.ts";
 
 export interface OperationInput {
@@ -61,7 +61,8 @@ export async function measureOperations(
         kernel: `${at.kernel}.${part}`,
         size: at.size,
         ...timing(ms),
-        ...rates(timing(ms), at[part], ceilings),
+        ...rates(timing(ms), at[part]),
+        ...shares(ms, at[part], ceilings),
       });
       return [row("forward", forward), row("backward", differences(both, forward))];
     });

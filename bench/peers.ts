@@ -3,7 +3,7 @@
 import { type Schedules } from "../kernels/schedules.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
 import { linear } from "../kernels/linear.ts";
-import { timing } from "./interleave.ts";
+import { ratio, timing } from "./interleave.ts";
 import { formNames, LAYERS, recordMatmul } from "./matmul.ts";
 import { miniLmShape, openBenchModel, uniformBatch } from "./model.ts";
 import { recordOperation } from "./operations.ts";
@@ -72,7 +72,6 @@ async function hold(bench: Bench, contest: Contest, peers: readonly Peer[]): Pro
     for (let round = 0; round < Math.min(bench.rounds, MOST_SAMPLES); round++) {
       for (const [i, turn] of turns.entries()) samples[i].push(await turn());
     }
-    const own = timing(samples[0]).ms;
     return samples.map((ms, i): Row => {
       const time = timing(ms);
       return {
@@ -82,7 +81,7 @@ async function hold(bench: Bench, contest: Contest, peers: readonly Peer[]): Pro
         ...time,
         GFLOPs: work.flops / time.ms / 1e6,
         ...(work.tokens && { tokensPerSecond: work.tokens / time.ms * 1000 }),
-        ...(i > 0 ? { timesOurs: time.ms / own } : { note }),
+        ...(i > 0 ? { timesOurs: ratio(ms, samples[0]) } : { note }),
       };
     });
   } finally {

@@ -19,7 +19,7 @@ const right = ["ms", "spread", "n"];
 export const legend = [
   "ms is the median of n samples, spread the distance between their quartiles; each sample repeats short work.",
   "What is compared ran in turns. Shares are of the adapter's own multiply-add (fma) and copy kernels and of its best " +
-  "matmul, each run again in turns with what is held against it.",
+  "matmul, each run again in turns with what is held against it: the median of the rounds' quotients.",
   "GB/s counts bytes read plus bytes written, each operand once. Matmul includes copying operands into textures.",
   "A training step's GFLOP/s are effective: 6 x parameters outside of the embedding x tokens / time.",
 ];

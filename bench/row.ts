@@ -1,5 +1,5 @@
 // One line of the benchmark: what was measured, at which size, how long it took, and the share of the adapter's own ceiling.
-import { type Timing } from "./interleave.ts";
+import { ratio, type Timing } from "./interleave.ts";
 
 /** Floating-point operations and bytes of one run, as the formula needs them: each operand read once, each result written once. */
 export interface Work {
@@ -35,27 +35,33 @@ export interface Row extends Timing {
   note?: string;
 }
 
-/** What shares are taken of. */
+/** What shares are taken of: samples of the same rounds, ms. */
 export interface Ceilings {
-  /** GFLOP/s. */
-  fma: number;
+  fma: { flops: number; ms: readonly number[] };
   /** Of each size of copy; a kernel is held against the nearest. */
-  copies: readonly { bytes: number; GBps: number }[];
+  copies: readonly { bytes: number; ms: readonly number[] }[];
 }
 
-/** GFLOP/s or GB/s of a timing, and its share of the ceiling: of both, where the work has both. */
-export function rates({ ms }: Timing, { flops, bytes }: Work, ceilings?: Ceilings): Partial<Row> {
-  const GFLOPs = flops === undefined ? undefined : flops / ms / 1e6;
-  const GBps = bytes === undefined ? undefined : bytes / ms / 1e6;
+/** GFLOP/s or GB/s of a timing: both, where the work has both. */
+export function rates({ ms }: Pick<Timing, "ms">, { flops, bytes }: Work): Partial<Row> {
   return {
-    ...(GFLOPs !== undefined && { GFLOPs, ...(ceilings && { ofFma: GFLOPs / ceilings.fma }) }),
-    ...(GBps !== undefined && { GBps, ...(ceilings && { ofCopy: GBps / nearestCopy(ceilings, bytes!) }) }),
+    ...(flops !== undefined && { GFLOPs: flops / ms / 1e6 }),
+    ...(bytes !== undefined && { GBps: bytes / ms / 1e6 }),
   };
 }
 
-function nearestCopy({ copies }: Ceilings, bytes: number): number {
+/** The same work's shares of the ceilings, round by round. */
+export function shares(samples: readonly number[], { flops, bytes }: Work, { fma, copies }: Ceilings): Partial<Row> {
+  const copy = bytes === undefined ? undefined : nearest(copies, bytes);
+  return {
+    ...(flops !== undefined && { ofFma: flops / fma.flops * ratio(fma.ms, samples) }),
+    ...(copy && { ofCopy: bytes! / copy.bytes * ratio(copy.ms, samples) }),
+  };
+}
+
+function nearest(copies: Ceilings["copies"], bytes: number): Ceilings["copies"][number] {
   const distance = (copy: { bytes: number }) => Math.abs(Math.log(copy.bytes / bytes));
-  return copies.reduce((best, copy) => distance(copy) < distance(best) ? copy : best).GBps;
+  return copies.reduce((best, copy) => distance(copy) < distance(best) ? copy : best);
 }
 
 /** What two runs' rows must share to be compared. */

@@ -4,10 +4,10 @@ import { GpuError } from "../errors.ts";
 import { type Schedules } from "../kernels/schedules.ts";
 import { type GpuEngine } from "../train/gpu_engine.ts";
 import { interleaveWithCeilings, type References } from "./ceilings.ts";
-import { interleave, sums, timing } from "./interleave.ts";
+import { interleave, ratio, sums, timing } from "./interleave.ts";
 import { type MatmulCase, recordMatmul } from "./matmul.ts";
 import { multipliedParameters, openBenchModel, uniformBatch } from "./model.ts";
-import { rates, type Row } from "./row.ts";
+import { rates, type Row, shares } from "./row.ts";
 import { adamwBytes } from "./row_kernels.ts";
 import { type Bench } from "./runs.ts";
 import { wallClock } from "./stopwatch.ts";
@@ -87,7 +87,7 @@ async function measureSteps(
     [...work, { laps: { run: () => reference.run() } }],
     { sampleMs: 200, onRound: () => checkFinite(engine) },
   );
-  const best = reference.flops / timing(samples[lengths.length].run).ms / 1e6;
+  const best = samples[lengths.length].run;
   const section = "Training step", multiplied = multipliedParameters(engine.parameters);
   const MiB = engine.bytes / 2 ** 20;
   const rows = lengths.flatMap(({ length, batch: { tokens } }, i): Row[] => {
@@ -96,10 +96,11 @@ async function measureSteps(
     const stepRow = (kernel: string, ms: number[], extra: Partial<Row>): Row => {
       const time = timing(ms), GFLOPs = 6 * multiplied * tokens / time.ms / 1e6;
       const tokensPerSecond = tokens / time.ms * 1000;
-      return { section, kernel, size, ...time, tokensPerSecond, GFLOPs, ofMatmul: GFLOPs / best, ...extra };
+      const ofMatmul = 6 * multiplied * tokens / reference.flops * ratio(best, ms);
+      return { section, kernel, size, ...time, tokensPerSecond, GFLOPs, ofMatmul, ...extra };
     };
     const updated = timing(update);
-    const updateBytes = adamwBytes(engine.parameters.trainableCount);
+    const work = { bytes: adamwBytes(engine.parameters.trainableCount) };
     return [
       stepRow("train_step", sums(micro, update), { MiB, note: "forward, backward and AdamW of one micro-batch" }),
       stepRow("train_step.micro", micro, { note: "without the update" }),
@@ -108,8 +109,9 @@ async function measureSteps(
         kernel: "train_step.update",
         size,
         ...updated,
-        ...rates(updated, { bytes: updateBytes }, ceilings),
-        ofStep: updated.ms / timing(sums(micro, update)).ms,
+        ...rates(updated, work),
+        ...shares(update, work, ceilings),
+        ofStep: ratio(update, sums(micro, update)),
         note: "AdamW alone",
       },
       // The first two calls compile and warm up.
@@ -117,14 +119,15 @@ async function measureSteps(
     ];
   });
   const { form, T, inputs, outputs } = matmul;
-  const time = timing(samples[lengths.length].run);
+  const time = timing(best);
   const size = { T, in: inputs, out: outputs };
   return [...rows, {
     section,
     kernel: `matmul.${form}`,
     size,
     ...time,
-    ...rates(time, reference, ceilings),
+    ...rates(time, reference),
+    ...shares(best, reference, ceilings),
     note: "the best matmul, in turns with the steps",
   }];
 }
@@ -163,7 +166,7 @@ async function measureLora(
       size: { T: batch.tokens, length },
       ...time,
       tokensPerSecond: batch.tokens / time.ms * 1000,
-      ofFull: time.ms / timing(fullMs).ms,
+      ofFull: ratio(loraMs, fullMs),
       MiB: adapted.bytes / 2 ** 20,
       note: "--method lora as it comes: rank 16, every dense layer; in turns with full steps",
     }];
@@ -216,18 +219,18 @@ async function measurePredictions(bench: Bench, { engine, lengths, reference }: 
   const work = lengths.map(({ batch }) => ({ laps: { predict: async () => void await engine.predict(batch) } }));
   const all = [...work, { laps: { predict: () => reference.run() } }];
   const samples = await interleave(wallClock(bench.gpu), all, { ...bench, sampleMs: 200 });
-  const best = reference.flops / timing(samples[lengths.length].predict).ms / 1e6;
+  const best = samples[lengths.length].predict;
   return lengths.map(({ length, batch: { tokens } }, i) => {
     const time = timing(samples[i].predict);
-    const GFLOPs = 2 * multipliedParameters(engine.parameters) * tokens / time.ms / 1e6;
+    const flops = 2 * multipliedParameters(engine.parameters) * tokens;
     return {
       section: "Prediction",
       kernel: "predict",
       size: { T: tokens, length },
       ...time,
       tokensPerSecond: tokens / time.ms * 1000,
-      GFLOPs,
-      ofMatmul: GFLOPs / best,
+      ...rates(time, { flops }),
+      ofMatmul: flops / reference.flops * ratio(best, samples[i].predict),
       note: "probabilities read back after each micro-batch",
     };
   });

@@ -6,7 +6,7 @@ import { compareLines, readEarlier } from "../../bench/compare.ts";
 import { goalLines } from "../../bench/goals.ts";
 import { figure, jsonLine, percent, type RunFacts, textTable } from "../../bench/report.ts";
 import { resultsPage } from "../../bench/results_page.ts";
-import { rates, type Row } from "../../bench/row.ts";
+import { rates, type Row, shares } from "../../bench/row.ts";
 
 const facts: RunFacts = {
   adapter: "adapter",
@@ -74,12 +74,14 @@ Deno.test("figure() and percent() keep what counts", () => {
   assert.deepEqual([0.0123, 0.1234, 1.5].map(percent), ["1.2 %", "12 %", "150 %"]);
 });
 
-Deno.test("rates() holds a kernel against the copy of the nearest size", () => {
-  const ceilings = { fma: 100, copies: [{ bytes: 1e6, GBps: 10 }, { bytes: 1e8, GBps: 2 }] };
-  const time = { ms: 1, spread: 0, n: 1 };
-  assert.deepEqual(rates(time, { bytes: 2e6 }, ceilings), { GBps: 2, ofCopy: 0.2 });
-  assert.deepEqual(rates(time, { bytes: 4e7 }, ceilings), { GBps: 40, ofCopy: 20 });
-  assert.deepEqual(rates(time, { flops: 5e7 }, ceilings), { GFLOPs: 50, ofFma: 0.5 });
+Deno.test("shares() holds a kernel against the copy of the nearest size, round by round", () => {
+  const copies = [{ bytes: 1e6, ms: [0.1, 0.2, 0.1] }, { bytes: 1e8, ms: [50, 50, 50] }];
+  const ceilings = { fma: { flops: 1e8, ms: [1, 2, 1] }, copies };
+  assert.deepEqual(rates({ ms: 2 }, { bytes: 4e6, flops: 6e6 }), { GFLOPs: 3, GBps: 2 });
+  // The machine was half as fast in the second round; the median of the times alone would say more for less.
+  assert.deepEqual(shares([1, 2, 2], { bytes: 2e6 }, ceilings), { ofCopy: 0.2 });
+  assert.deepEqual(shares([1, 1, 1], { bytes: 4e7 }, ceilings), { ofCopy: 20 });
+  assert.deepEqual(shares([1, 2, 1], { flops: 5e7 }, ceilings), { ofFma: 0.5 });
 });
 
 Deno.test("jsonLine() is one flat object with the circumstances, and readEarlier() reads it back", async () => {
