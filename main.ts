@@ -38,13 +38,19 @@ async function main([name, ...args]: string[]): Promise<void> {
   await (await command()).run(args);
 }
 
+/** What the system does not let the user read or write. */
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ["EACCES", "EPERM", "EROFS"].includes(String(error.code));
+}
+
 /** Prints `error` as one line, with its stack only if asked for, and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof Deno.errors.BrokenPipe) return 0; // `tokenize | head`: the reader has had enough
   const message = error instanceof Error ? error.message : String(error);
-  console.error(message.replaceAll(/\s*\n\s*/g, " ").trim() || "Failed without a message: run again with --verbose");
+  const known = isRefused(error) ? `Cannot use a file or folder: ${message}: change its permissions` : message;
+  console.error(known.replaceAll(/\s*\n\s*/g, " ").trim() || "Failed without a message: run again with --verbose");
   if (Deno.args.includes("--verbose") && error instanceof Error) console.error(error.stack);
-  return error instanceof InputError || error instanceof UsageError ? 2 : 1;
+  return error instanceof InputError || error instanceof UsageError || isRefused(error) ? 2 : 1;
 }
 
 if (import.meta.main) {

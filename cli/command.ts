@@ -38,7 +38,7 @@ export function parseCommand<Table extends FlagTable>(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    const reason = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+    const reason = error.message.replace(/^error: /, "").replace(/\.$/, "").replaceAll(/\s*\n\s*/g, " ");
     throw new UsageError(`Cannot read the command line: ${reason}: see deno task ${description.name} --help`);
   }
   const typed = command.opts() as Record<string, string | boolean | string[]>;

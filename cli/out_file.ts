@@ -14,8 +14,10 @@ export async function checkReplaceable(path: string, flag: string): Promise<void
     const length = await file.read(bytes) ?? 0;
     beginning = new TextDecoder().decode(bytes.subarray(0, length));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return await checkFolder(path, flag);
-    if (error instanceof Deno.errors.NotADirectory) return await checkFolder(path, flag);
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      await checkFolder(path, flag);
+      return await checkBeside(path, flag);
+    }
     if (error instanceof Deno.errors.IsADirectory) {
       throw new UsageError(`Cannot write ${path}: it is a folder: name a file with ${flag}`);
     }
@@ -24,6 +26,7 @@ export async function checkReplaceable(path: string, flag: string): Promise<void
   if (!beginning.includes(generator)) {
     throw new UsageError(`Cannot write ${path}: it exists and is no report: name another ${flag}`);
   }
+  await checkBeside(path, flag);
 }
 
 /** @param flag that names the file, for messages
@@ -35,7 +38,11 @@ export async function checkWritable(path: string, flag: string, { force }: { for
   if (found && !found.isFile) throw new UsageError(`Cannot write ${path}: it is no plain file: name one with ${flag}`);
   if (found && !force) throw new UsageError(`Cannot write ${path}: it exists: add --force, or name another ${flag}`);
   if (!found) await checkFolder(path, flag);
-  // As it will be written: beside its place.
+  await checkBeside(path, flag);
+}
+
+/** Writes as the file will be written: beside its place. */
+async function checkBeside(path: string, flag: string): Promise<void> {
   const partial = `${path}.partial`;
   try {
     (await Deno.open(partial, { write: true, create: true })).close();

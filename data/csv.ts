@@ -22,8 +22,15 @@ const longestRecord = 64 * 1024 * 1024;
  *  @throws {InputError} with file and row */
 export async function* readCsv(path: string, required: readonly string[]): AsyncGenerator<CsvRow> {
   await checkFile(path);
+  let header: string[] | undefined;
+  let columns = new Map<string, number>();
   const parser = parse({
     bom: true,
+    // Looked at before the parser refuses a row below it: what separates the cells may be no comma.
+    on_record: (cells: string[]) => {
+      if (!header) columns = readHeader(path, header = cells, required);
+      return cells;
+    },
     record_delimiter: ["\r\n", "\n", "\r"],
     relax_column_count: true,
     skip_empty_lines: true,
@@ -34,20 +41,14 @@ export async function* readCsv(path: string, required: readonly string[]): Async
   pipeline(stream, parser, () => {});
   const check = utf8Check(path, (error) => stream.destroy(error));
   stream.on("data", (chunk) => check(chunk as Uint8Array));
-  let header: string[] | undefined;
-  let columns = new Map<string, number>();
   let row = 0;
   try {
     for await (const cells of parser as AsyncIterable<string[]>) {
       row++;
-      if (header === undefined) {
-        header = cells;
-        columns = readHeader(path, cells, required);
-        continue;
-      }
-      if (cells.length !== header.length) {
+      if (cells === header) continue;
+      if (cells.length !== header!.length) {
         throw new InputError(
-          `Cannot read ${path} row ${row}: it has ${cells.length} cells, the header has ${header.length}: ` +
+          `Cannot read ${path} row ${row}: it has ${cells.length} cells, the header has ${header!.length}: ` +
             "quote cells that hold commas or line ends",
         );
       }
@@ -88,6 +89,13 @@ async function checkFile(path: string): Promise<void> {
     throw error;
   }
   if (info.isDirectory) throw new InputError(`Cannot open ${path}: it is a folder: name a CSV file`);
+  // A pipe can be opened once only.
+  if (!info.isFile) return;
+  try {
+    (await Deno.open(path)).close();
+  } catch (error) {
+    throw new InputError(`Cannot open ${path}: ${(error as Error).message}: change its permissions`);
+  }
 }
 
 function readHeader(path: string, names: string[], required: readonly string[]): Map<string, number> {
@@ -106,7 +114,10 @@ function refuseMissingColumns(path: string, missing: string[], found: string[]):
   if (missing.length === 0) return;
   const words = missing.length === 1 ? `column ${missing[0]} is missing` : `columns ${missing.join(", ")} are missing`;
   const shown = found.slice(0, 20).map((name) => quoted(name.slice(0, 40))).join(", ");
-  throw new InputError(`Cannot read ${path}: ${words}, found ${shown}: name the columns as Kaggle does`);
+  const advice = found.length === 1 && /[;\t]/.test(found[0])
+    ? "separate cells by commas"
+    : "name the columns as Kaggle does";
+  throw new InputError(`Cannot read ${path}: ${words}, found ${shown}: ${advice}`);
 }
 
 /** A name as it stands in a message: on one line, in quotes only where it is no plain word. */

@@ -38,7 +38,11 @@ export async function missingFiles(folder: string): Promise<string[]> {
 export async function checkModelFolder(folder: string): Promise<void> {
   const missing = await missingFiles(folder);
   if (missing.length === 0) return;
-  const advice = missing.includes(weightsFile)
+  const advice = missing.includes("config.json")
+    ? await isFile(join(folder, "run.json"))
+      ? `its run has not ended: go on with deno task train --out ${folder} --resume`
+      : "name the folder of a model or of a run"
+    : missing.includes(weightsFile)
     ? "save the model with transformers' save_pretrained"
     : missing.includes(adapterFile)
     ? "save the adapters with PEFT's save_pretrained, as safetensors"

@@ -7,6 +7,7 @@ import { type ModelConfig } from "../model/config.ts";
 import { type Method, trainsAdapters } from "../model/judge.ts";
 import { chooseModules, type Lora, type LoraForm } from "../model/lora.ts";
 import { architectureOf } from "../model/registry.ts";
+import { flagName } from "./flags.ts";
 import { type Pairing } from "../model/tiebreak_entry.ts";
 import { trainedLayers } from "../model/train_layers.ts";
 
@@ -29,9 +30,13 @@ export function resolveLora(
 ): LoraSettings {
   const { loraRank, loraAlpha, loraDropout, loraTargets, loraRs } = flags;
   const given = Object.entries({ loraRank, loraAlpha, loraDropout, loraTargets, loraRs })
-    .find(([, value]) => value !== undefined);
+    .find(([, value]) => value !== undefined)?.[0];
   if (!trainsAdapters(method)) {
-    if (given) throw new UsageError(`Cannot use --lora-… with --method ${method}: leave it out, or add --method lora`);
+    if (given) {
+      throw new UsageError(
+        `Cannot use --${flagName(given)} with --method ${method}: leave it out, or use --method lora or qlora`,
+      );
+    }
     return {};
   }
   if (adapter) {

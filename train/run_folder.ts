@@ -1,9 +1,10 @@
 // The run folder: who may write into it, run.json, and the logs that grow line by line: metrics.jsonl, which is cut back to the
 // checkpoint on resume, and times.jsonl.
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { InputError, UsageError } from "../errors.ts";
 import { writeFully, writeTextAtomically } from "../model/atomic_file.ts";
 import { isObject, type JsonObject, parseObject } from "../model/json_text.ts";
+import { isFolder } from "../model/model_files.ts";
 import { kernelTimesName } from "./kernel_times.ts";
 
 /** One optimizer step, or one validation, as a line of metrics.jsonl. */
@@ -98,6 +99,7 @@ export async function openRunFolder(
   const found = await namesIn(path);
   const held = ownNames.filter((name) => found.has(name));
   if (resume) {
+    await checkWritable(path);
     if (!found.has("run.json")) throw new UsageError(`Cannot resume ${path}: it holds no run.json: leave --resume out`);
     const file = join(path, "run.json");
     const advice = "start again with --force";
@@ -110,7 +112,20 @@ export async function openRunFolder(
       } already: add --resume to go on, --force to replace it, or name another --out`,
     );
   }
+  await checkWritable(path);
   return new RunFolder(path, undefined);
+}
+
+/** Writes where the folder is or will be, before hours of work, and leaves nothing. */
+async function checkWritable(path: string): Promise<void> {
+  let folder = resolve(path);
+  while (!await isFolder(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    await Deno.remove(await Deno.makeTempDir({ dir: folder, prefix: ".tiebreak-" }));
+  } catch (error) {
+    const reason = (error as Error).message.replace(/: tmpdir$/, "");
+    throw new UsageError(`Cannot train into ${path}: ${reason} in ${folder}: name another --out`);
+  }
 }
 
 /** Lines of metrics.jsonl up to a checkpoint; a torn last line goes too. */

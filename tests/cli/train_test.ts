@@ -116,6 +116,7 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
         /^Cannot load none with --offline: /,
       ],
       [["train", "--data", "test.csv", "--model", "model", "--out", "x"], /test\.csv/],
+      [["evaluate", "--data", "valid.csv", "--model", "runs/c"], /run has not ended: go on with .* runs\/c --resume$/],
       [["train", "--data", "train.csv", "--model", "model", "--out", "train.csv"], /it is a file/],
       [
         ["train", "--data", "train.csv", "--model", "model", "--out", "./model", "--force"],

@@ -148,6 +148,10 @@ Deno.test("readBattles() names the columns that are missing and those it found",
     await refusal("id,prompt,response_a,response_b\n1,p,a,b\n", { requireLabels: true }),
     "Cannot read train.csv: columns winner_model_a, winner_model_b, winner_tie are missing, found id, prompt, response_a, response_b: name the columns as Kaggle does",
   );
+  assert.match(
+    await refusal('id;prompt;response_a;response_b\n1;"p";a;b\n'),
+    /found "id;prompt;.*": separate cells by/,
+  );
   assert.match(await refusal("id,prompt,prompt,response_a,response_b\n1,p,p,a,b\n"), /column prompt is there twice/);
 });
 

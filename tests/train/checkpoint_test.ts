@@ -92,12 +92,27 @@ Deno.test("openRunFolder() refuses a folder that holds a run, and --force remove
     assert.equal(Deno.readTextFileSync(`${path}/new/deep/metrics.jsonl`), "");
   }));
 
-Deno.test("openRunFolder() resumes a run only, and refuses a file in the folder's place", () =>
+Deno.test("openRunFolder() resumes a run only, and refuses a file in the folder's place, or what it cannot write to", () =>
   withFolder(async (path) => {
     await assert.rejects(openRunFolder(path, { resume: true, force: false }), /holds no run\.json/);
     Deno.writeTextFileSync(`${path}/run.json`, '{"seed": 3}');
     assert.deepEqual({ ...(await openRunFolder(path, { resume: true, force: false })).earlier }, { seed: 3 });
     await assert.rejects(openRunFolder(`${path}/run.json`, { resume: false, force: false }), InputError);
+    const { makeTempDir } = Deno;
+    Deno.makeTempDir = () =>
+      Promise.reject(new Deno.errors.PermissionDenied("Permission denied (os error 13): tmpdir"));
+    try {
+      const opened = openRunFolder(`${path}/new/deep`, { resume: false, force: false });
+      await assert.rejects(opened, (error: Error) => {
+        assert.equal(
+          error.message,
+          `Cannot train into ${path}/new/deep: Permission denied (os error 13) in ${path}: name another --out`,
+        );
+        return error instanceof UsageError;
+      });
+    } finally {
+      Deno.makeTempDir = makeTempDir;
+    }
   }));
 
 Deno.test("RunFolder.begin() of a resumed run drops lines that a kill tore, and what follows stands on lines of its own", () =>
