@@ -29,6 +29,11 @@ export function tokenKey(sideKey: number, position: number): number {
   return hash32(sideKey + Math.imul(position + 1, 0x85ebca6b));
 }
 
+/** `dropout` where it drops something. */
+export function activeDropout(dropout: Dropout | undefined): Dropout | undefined {
+  return dropout && dropout.rate > 0 ? dropout : undefined;
+}
+
 /** The fields `dropout4` takes: channels whose hash lies below the threshold are dropped. */
 export function dropoutFields(
   dropout: Dropout | undefined,

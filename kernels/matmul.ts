@@ -6,24 +6,37 @@
 import { ShapeError } from "../errors.ts";
 import { type RowPart, shape2, type Tensor } from "../gpu/tensor.ts";
 import { addLowRank, fitsTextures, keysOf, type LowRankPart, type LowRankTerm, maskFields } from "./low_rank.ts";
+import { recordAdd } from "./add.ts";
 import { addPartialSums } from "./column_sum.ts";
+import { activeDropout, type Dropout, dropoutFields } from "./dropout.ts";
+import { recordGeluBackward } from "./gelu.ts";
 import { type GeluForm, geluForms } from "./gelu_forms.ts";
 import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
 import { dequantised, quantisedOperand, QuantisedTensor } from "./quantised.ts";
 import { partsOfWeight } from "./weight_parts.ts";
 import { liveRows, liveSource } from "./step.ts";
-import { type GradientTarget, type Tape } from "./tape.ts";
+import { type GeluSlope, type GradientTarget, type Tape } from "./tape.ts";
 
 export interface MatmulOptions {
   /** [N], added to each row. */
   bias?: Tensor;
   /** Stores the sum in `pre` [M, N] and applies GELU. Needs `bias`; excludes accumulation. */
   gelu?: { form: GeluForm; pre: Tensor };
-  /** Added to the product, before bias and GELU; for NT and NN. */
+  /** Multiplies by GELU's derivative; excludes accumulation, bias and GELU. */
+  slope?: GeluSlope;
+  /** Stores its `x` plus the sum with its bias; excludes accumulation and GELU. */
+  residual?: Residual;
+  /** Added to the product, before bias, GELU, slope and residual; for NT and NN. */
   low?: LowRankTerm;
   /** Where the product of a part of a split weight begins, in columns: in `a`, and in `out`, whose rows are `outRow` wide. */
   at?: { a: number; out: number; outRow: number };
+}
+
+/** What a product is added to: x [M, N] + dropout(product). */
+export interface Residual {
+  x: Tensor;
+  dropout?: Dropout;
 }
 
 /**
@@ -39,10 +52,14 @@ export function matmul(
   a: Tensor,
   b: Tensor,
   { tensor: out, accumulate }: GradientTarget,
-  { bias, gelu, low, at }: MatmulOptions = {},
+  { bias, gelu, slope, residual, low, at }: MatmulOptions = {},
 ): void {
   const parts = partsOfWeight(tape, form === "TN" ? out : b);
   if (parts.length > 1) {
+    if (slope || residual) {
+      inTwoPasses(tape, form, [a, b], out, { bias, slope, residual, low });
+      return;
+    }
     matmulOfParts(tape, form, [a, b], parts, { tensor: out, accumulate }, { bias, gelu, low });
     return;
   }
@@ -58,20 +75,34 @@ export function matmul(
   const common = { M, N, K, rowSource, sumSource };
   const rowsOf = (step: Readonly<Record<string, number>>) => form === "TN" ? M : liveRows(a.live, M, step);
   const write = { out, ...(gelu && { pre: gelu.pre }) };
+  const drops = activeDropout(residual?.dropout);
   const flops = 2 * M * N * K;
 
   const { texture, tile: workgroup } = tape.tilesOf(form, [M, N, K]);
   // Outputs are stored as vec4f. Below one group of rows the copies and a half-empty tile cost more than they save.
   const areTextures = tape.recorder.texturable(a) && tape.recorder.texturable(b) && (!low || fitsTextures(tape, low));
   if (texture && areTextures && N % 4 === 0 && M >= texture.rows) {
+    const beside = slope?.pre ?? residual?.x, most = tape.recorder.gpu.limits.maxStorageTexturesPerShaderStage;
+    if (beside && (!tape.recorder.texturable(beside) || (low ? 5 : 3) > most)) {
+      inTwoPasses(tape, form, [a, b], out, { bias, slope, residual, low });
+      return;
+    }
     const { rows, columns, group } = texture, floats = b instanceof QuantisedTensor ? dequantised(tape, b) : b;
-    const operands = { a: tape.texture(a), b: tape.texture(floats), ...(bias && { bias }) };
+    const operands = {
+      ...{ a: tape.texture(a), b: tape.texture(floats) },
+      ...(bias && { bias }),
+      ...(slope && { pre: tape.texture(slope.pre) }),
+      ...(residual && { residual: tape.texture(residual.x) }),
+      ...(drops && { residualKeys: drops.tokenKeys }),
+    };
     for (const { first: column, count, part } of columnsOf(N, low?.parts)) {
       const dropout = part && low?.dropout, ranges = count < N || at !== undefined;
       const epilogue = {
         bias: bias !== undefined,
         ...(gelu && { gelu: gelu.form }),
         ...(accumulate === 1 && { accumulate: true }),
+        ...(slope && { slope: slope.form }),
+        ...(residual && { residual: drops ? "dropped" as const : "whole" as const }),
         ...(ranges && { ranges }),
         ...(part && { low: true }),
         ...(dropout && { dropout: "low" as const }),
@@ -90,11 +121,16 @@ export function matmul(
             ...{ outColumn: (first.out + column) / 4, outWidth: first.outRow / 4 },
           }),
           ...(part && { lowSum: part.b.shape[0], lowColumn: part.rank / 4, ...maskFields(dropout) }),
+          ...residualFields(drops),
         },
         groups: (step) => [Math.ceil(count / 4 / columns / group[0]), Math.ceil(rowsOf(step) / rows / group[1]), 1],
         flops: 2 * M * count * (K + (part?.b.shape[0] ?? 0)),
       });
     }
+    return;
+  }
+  if (low && (slope || residual)) {
+    inTwoPasses(tape, form, [a, b], out, { bias, slope, residual, low });
     return;
   }
   if (low && gelu) {
@@ -134,17 +170,48 @@ export function matmul(
   const epilogue = {
     bias: bias !== undefined,
     ...(gelu && { gelu: gelu.form }),
+    ...(slope && { slope: slope.form }),
+    ...(residual && { residual: drops ? "dropped" as const : "whole" as const }),
     quantised: packed !== undefined,
   };
   tape.run(tileMatmulKernel(workgroup, epilogue), "main", {
-    read: { a, ...right, ...(bias && { bias }) },
+    read: {
+      ...{ a, ...right },
+      ...(bias && { bias }),
+      ...(slope && { pre: slope.pre }),
+      ...(residual && { residual: residual.x }),
+      ...(drops && { residualKeys: drops.tokenKeys }),
+    },
     write,
-    size: { ...common, ...strides, accumulate, ...packed?.size },
+    size: { ...common, ...strides, accumulate, ...packed?.size, ...residualFields(drops) },
     constants: packed?.constants,
     groups: (step) => [...groups(step), 1],
     flops,
   });
   if (low) addLowRank(tape, low, out);
+}
+
+/** Where a product is more than one dispatch, what lies behind it is a pass of its own. */
+function inTwoPasses(
+  tape: Tape,
+  form: MatmulForm,
+  [a, b]: readonly [Tensor, Tensor],
+  out: Tensor,
+  { bias, slope, residual, low }: Pick<MatmulOptions, "bias" | "slope" | "residual" | "low">,
+): void {
+  const product = tape.activation(out.shape, out.live, "product");
+  matmul(tape, form, a, b, { tensor: product, accumulate: 0 }, { bias, low });
+  if (slope) {
+    recordGeluBackward(tape, slope.form, { x: slope.pre, dy: product }, { tensor: out, accumulate: 0 });
+  } else if (residual) {
+    recordAdd(tape, { x: residual.x, a: product, y: out, dropout: residual.dropout });
+  }
+}
+
+function residualFields(dropout: Dropout | undefined): Record<string, number> {
+  if (!dropout) return {};
+  const { dropThreshold, dropScale, site } = dropoutFields(dropout);
+  return { residualThreshold: dropThreshold, residualScale: dropScale, residualSite: site };
 }
 
 /**

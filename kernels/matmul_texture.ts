@@ -41,6 +41,10 @@ export interface Epilogue {
   bias?: boolean;
   /** Stores the sum in `pre` and applies this form of GELU. */
   gelu?: GeluForm;
+  /** Multiplies by this form's derivative at `pre`, a texture. */
+  slope?: GeluForm;
+  /** Adds the sum, or what dropout leaves of it, to `residual`, a texture. */
+  residual?: "whole" | "dropped";
   /** Adds to what is in `out`. Known when compiled, as a load that is not done costs as much as one that is: bench/tried.md. */
   accumulate?: boolean;
   /** Operands and result are columns of wider matrices: fields aColumn, bColumn, bRow, outColumn, outWidth of Size. */
@@ -67,13 +71,14 @@ export function textureMatmulKernel(form: MatmulForm, tile: TextureTile, epilogu
 
 function generate(form: MatmulForm, tile: TextureTile, epilogue: Epilogue): string {
   const { rows, columns, group } = tile;
-  const { bias, gelu: activated, accumulate, ranges, tall, scaled, low, dropout } = epilogue;
+  const { bias, gelu: activated, slope, residual, accumulate, ranges, tall, scaled, low, dropout } = epilogue;
   const fields = [
     "M: u32, N: u32, K: u32, rowSource: u32, sumSource: u32",
     ...(ranges ? ["aColumn: u32, bColumn: u32, bRow: u32, outColumn: u32, outWidth: u32"] : []),
     ...(scaled ? ["scale: f32"] : []),
     ...(low ? ["lowSum: u32, lowColumn: u32"] : []),
     ...(dropout ? ["dropThreshold: u32, dropScale: f32, site: u32"] : []),
+    ...(residual === "dropped" ? ["residualThreshold: u32, residualScale: f32, residualSite: u32"] : []),
   ];
   const at = (offset: string) => ranges ? `size.${offset} + ` : "";
   const operands = ranges ? { a: "aColumn + ", b: "bColumn + ", bRow: "bRow + " } : { a: "", b: "", bRow: "" };
@@ -81,7 +86,7 @@ function generate(form: MatmulForm, tile: TextureTile, epilogue: Epilogue): stri
   const rowBases = dropout === "a" || dropout === "low"
     ? times(rows, (r) => `let base${r} = dropout_base(keys[m + ${r}u], size.site);`)
     : "";
-  return `${activated ? gelu : ""}${dropout ? dropoutFunctions : ""}
+  return `${activated || slope ? gelu : ""}${dropout || residual === "dropped" ? dropoutFunctions : ""}
 struct Size { ${fields.join(", ")} }
 @group(0) @binding(0) var a: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var b: texture_storage_2d<rgba32float, read>;
@@ -99,12 +104,19 @@ ${
   }
 ${dropout ? `@group(0) @binding(9) var<storage, read> keys: array<${dropout === "b" ? "vec4u" : "u32"}>;` : ""}
 
+${slope ? "@group(0) @binding(4) var pre: texture_storage_2d<rgba32float, read>;" : ""}
+${residual ? "@group(0) @binding(10) var residual: texture_storage_2d<rgba32float, read>;" : ""}
+${residual === "dropped" ? "@group(0) @binding(11) var<storage, read> residualKeys: array<u32>;" : ""}
+
 fn store(row: u32, column: u32, sum: vec4f) {
   let at = row * ${ranges ? "size.outWidth" : "(size.N / 4u)"} + ${at("outColumn")}column;
   var v = sum;
   ${scaled ? "v *= size.scale;" : ""}
   ${bias ? `v += bias[${at("outColumn")}column];` : ""}
   ${activated ? `pre[at] = Pre(v);\n  v = gelu(${geluNames[activated]}, v);` : ""}
+  ${slope ? `v *= gelu_derivative(${geluNames[slope]}, textureLoad(pre, vec2u(${at("outColumn")}column, row)));` : ""}
+  ${residual === "dropped" ? residualMask(at("outColumn")) : ""}
+  ${residual ? `v += textureLoad(residual, vec2u(${at("outColumn")}column, row));` : ""}
   ${accumulate ? "v += vec4f(out[at]);" : ""}
   out[at] = Out(v);
 }
@@ -137,6 +149,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 `;
+}
+
+function residualMask(first: string): string {
+  return `v *= dropout4(dropout_base(residualKeys[row], size.residualSite), (${first}column) * 4u,
+    size.residualThreshold, size.residualScale);`;
 }
 
 /** What is kept of the four channels of a texel column, scaled, or zeros. */

@@ -1,7 +1,7 @@
 // Matmul through tiles in workgroup memory, for any sizes and strides: the schedule of real GPUs.
 //
 //   out[m, n] = epilogue(sum_k A(m, k) * B(k, n)),  A(m, k) = a[m * aRow + k * aSum],  B(k, n) = b[k * bSum + n * bColumn]
-//   epilogue: + bias[n], then pre = sum and GELU, then + out where `accumulate` is set
+//   epilogue: + bias[n], then one of: pre = sum and GELU; * GELU'(pre); residual + mask * sum; + out where `accumulate` is set
 //   aFirst, outFirst, outRow: operands and result may be columns of wider matrices; bias is then as wide as out
 //   split: group z sums k from z * chunk to (z + 1) * chunk and stores its part in out[z]; column_sum.wgsl adds the parts in order
 //
@@ -13,6 +13,7 @@
 //
 // The WGSL is generated because Naga does not unroll loops: the sums of one invocation are named variables, as many as the
 // tile says. An invocation's rows and columns lie apart by the group's width in vec4f, so that neighbours read neighbours.
+import dropoutFunctions from "./dropout.wgsl" with { type: "text" };
 import gelu from "./gelu.wgsl" with { type: "text" };
 import quantisedFunctions from "./quantised.wgsl" with { type: "text" };
 import { type Kernel } from "../gpu/kernel.ts";
@@ -36,6 +37,10 @@ export interface TileEpilogue {
   bias?: boolean;
   /** Stores the sum in `pre` and applies this form of GELU. */
   gelu?: GeluForm;
+  /** Multiplies by this form's derivative at `pre`. */
+  slope?: GeluForm;
+  /** Adds the sum, or what dropout leaves of it, to `residual`. */
+  residual?: "whole" | "dropped";
   split?: boolean;
   /** `b` is a quantised weight, [N, K] or [K, N]: `bSum` or `bColumn` is 1, and rows are blocks of 64. @default {false} */
   quantised?: boolean;
@@ -107,18 +112,21 @@ function generate(tile: WorkgroupTile, epilogue: TileEpilogue): string {
   const size = tileSize(tile), lanes = across * down;
   const eachRow = (line: (row: number, q: number, component: string) => string) =>
     times(rows * 4, (r) => line(r, r >> 2, "xyzw"[r & 3]));
-  return `${epilogue.gelu ? gelu : ""}
+  const dropped = epilogue.residual === "dropped";
+  return `${epilogue.gelu || epilogue.slope ? gelu : ""}${dropped ? dropoutFunctions : ""}
 struct Size {
   M: u32, N: u32, K: u32,
   aRow: u32, aSum: u32, bSum: u32, bColumn: u32,
   aFirst: u32, outFirst: u32, outRow: u32,
   rowSource: u32, sumSource: u32, accumulate: u32,${epilogue.split ? " chunk: u32," : ""}
   ${epilogue.quantised ? "firstValue: u32, bound: u32, blocks: u32," : ""}
+  ${dropped ? "residualThreshold: u32, residualScale: f32, residualSite: u32," : ""}
 }
 alias A = f32;
 alias B = f32;
 alias Out = f32;
 alias Pre = f32;
+alias Residual = f32;
 @group(0) @binding(0) var<storage, read> a: array<A>;
 ${epilogue.quantised ? quantisedFunctions : "@group(0) @binding(1) var<storage, read> b: array<B>;"}
 @group(0) @binding(2) var<storage, read_write> out: array<Out>;
@@ -126,6 +134,9 @@ ${epilogue.bias ? "@group(0) @binding(3) var<storage, read> bias: array<f32>;" :
 ${epilogue.gelu ? "@group(0) @binding(4) var<storage, read_write> pre: array<Pre>;" : ""}
 @group(0) @binding(5) var<uniform> size: Size;
 @group(0) @binding(6) var<uniform> step: Step;
+${epilogue.slope ? "@group(0) @binding(4) var<storage, read> pre: array<Pre>;" : ""}
+${epilogue.residual ? "@group(0) @binding(7) var<storage, read> residual: array<Residual>;" : ""}
+${dropped ? "@group(0) @binding(8) var<storage, read> residualKeys: array<u32>;" : ""}
 
 // Four values of one k side by side, so that an invocation loads its rows (or columns) as vec4f.
 var<workgroup> aTile: array<vec4f, ${sums * size.rows / 4}>;
@@ -138,10 +149,14 @@ fn load_a(m: u32, k: u32, M: u32, K: u32) -> f32 {
 
 ${epilogue.quantised ? quantisedLoads : denseLoads}
 fn store(m: u32, n: u32, part: u32, sums: vec4f) {
+  ${dropped ? "let base = dropout_base(residualKeys[m], size.residualSite);" : ""}
   for (var i = 0u; i < min(4u, size.N - min(n, size.N)); i++) {
     let at = ${epilogue.split ? "part * size.M * size.N + " : ""}m * size.outRow + size.outFirst + n + i;
     var v = sums[i]${epilogue.bias ? " + bias[size.outFirst + n + i]" : ""};
     ${epilogue.gelu ? `pre[at] = Pre(v);\n    v = gelu(${geluNames[epilogue.gelu]}, vec4f(v)).x;` : ""}
+    ${epilogue.slope ? `v *= gelu_derivative(${geluNames[epilogue.slope]}, vec4f(f32(pre[at]))).x;` : ""}
+    ${dropped ? "v *= dropout1(base, size.outFirst + n + i, size.residualThreshold, size.residualScale);" : ""}
+    ${epilogue.residual ? "v += f32(residual[at]);" : ""}
     ${epilogue.split ? "" : "if (size.accumulate != 0u) { v += f32(out[at]); }"}
     out[at] = Out(v);
   }

@@ -10,6 +10,7 @@ import { type Dispatch, type Recorder, type TextureOperand } from "../gpu/record
 import { type Kernel } from "../gpu/kernel.ts";
 import { type Live, type Tensor } from "../gpu/tensor.ts";
 import { type Adapters } from "./adapters.ts";
+import { type GeluForm } from "./gelu_forms.ts";
 import { HalfRunner } from "./half.ts";
 import { type Probe } from "./probe.ts";
 import { type MatmulForm } from "./matmul_texture.ts";
@@ -21,6 +22,12 @@ export interface GradientTarget {
   tensor: Tensor;
   /** 1: add to what is there; 0: overwrite. */
   accumulate: 0 | 1;
+}
+
+/** What a GELU was applied to: the gradient of its result is yet to be multiplied by its derivative there. */
+export interface GeluSlope {
+  form: GeluForm;
+  pre: Tensor;
 }
 
 /** How activations are stored; arithmetic is in f32 either way. */
@@ -58,6 +65,9 @@ export class Tape {
   readonly #gradients = new Map<Tensor, Tensor>();
   readonly #checkpointLayers: boolean;
   readonly #backward: BackwardStep[] = [];
+  readonly #readers = new Map<Tensor, number>();
+  readonly #slopes = new Map<Tensor, GeluSlope>();
+  readonly #sloped = new Set<Tensor>();
   #nextSite = 0;
   /** Copies of what `keepsTexture`, and, within `sharingTextures`, of the rest; until something is written to the tensor. */
   #textures = new Map<Tensor, TextureOperand>();
@@ -96,6 +106,7 @@ export class Tape {
     inputs: readonly (Tensor | undefined)[],
     label = "",
   ): Tensor {
+    for (const input of inputs) if (input) this.#readers.set(input, (this.#readers.get(input) ?? 0) + 1);
     const requiresGrad = inputs.some((input) => input !== undefined && this.needsGrad(input));
     return this.recorder.tensor(shape, { live, label, requiresGrad, dtype: this.#dtypeOf(live) });
   }
@@ -166,6 +177,7 @@ export class Tape {
     const parameter = this.#parameterGradients.get(x);
     if (parameter) return { tensor: parameter, accumulate: 1 };
     if (!this.needsGrad(x)) return undefined;
+    if (this.#sloped.has(x)) throw new GpuError(`Cannot add to the gradient of ${x.label}: one product gave it whole`);
     const known = this.#gradients.get(x);
     if (known) return { tensor: known, accumulate: 1 };
     const tensor = this.recorder.tensor(x.shape, { live: x.live, label: `d ${x.label}`, dtype: x.dtype });
@@ -192,6 +204,26 @@ export class Tape {
     return true;
   }
 
+  /** Says that `y` is a GELU's result, for the product that will give its gradient. */
+  setSlope(y: Tensor, slope: GeluSlope): void {
+    this.#slopes.set(y, slope);
+  }
+
+  /**
+   * What the gradient of `x` is to be multiplied by, where one product gives it whole: `x` is read by one operation only, whose
+   * backward calls this behind `grad(x)` and must then multiply.
+   */
+  takeSlope(x: Tensor): GeluSlope | undefined {
+    const slope = this.#readers.get(x) === 1 ? this.#slopes.get(x) : undefined;
+    if (slope) this.#sloped.add(x);
+    return slope;
+  }
+
+  /** Whether the gradient of `y` was multiplied already. */
+  isSloped(y: Tensor): boolean {
+    return this.#sloped.has(y);
+  }
+
   /** Registers how to record the backward of the operation that made `output`. */
   onBackward(output: Tensor, record: (gradient: Tensor) => void): void {
     if (output.requiresGrad) this.#backward.push({ output, record });
@@ -207,6 +239,7 @@ export class Tape {
     const [site, steps] = [this.#nextSite, this.#backward.length];
     const y = block(x);
     this.#backward.splice(steps);
+    this.#slopes.delete(y);
     this.onBackward(y, (dy) => {
       const after = this.#nextSite;
       this.#nextSite = site;

@@ -3,7 +3,7 @@
 import { bertTemplate } from "../data/template.ts";
 import { type Tensor } from "../gpu/tensor.ts";
 import { attention } from "../kernels/attention.ts";
-import { add, dropout } from "../kernels/add.ts";
+import { dropout } from "../kernels/add.ts";
 import { embed } from "../kernels/embedding.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
 import { linear } from "../kernels/linear.ts";
@@ -86,7 +86,6 @@ function block(
   { config, parameters: w, inputs, dropout: drop, layer }: BertOptions & { layer: number },
 ): Tensor {
   const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
-  const hiddenSite = () => drop?.sites.token(drop.rates.hidden);
   const norm = (x: Tensor, name: string) => layerNorm(tape, x, { ...w.norm(name), eps: config.layer_norm_eps });
 
   const qkv = linear(tape, x, { weight: w.fused(`${self}.qkv.weight`), bias: w.fused(`${self}.qkv.bias`) });
@@ -96,12 +95,13 @@ function block(
     blocks: inputs.blocks,
     dropout: drop?.sites.token(drop.rates.attention),
   });
-  const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
-  const h = norm(add(tape, x, a, hiddenSite()), `${at}.attention.output.LayerNorm`);
+  const beside = (x: Tensor) => ({ residual: { x, dropout: drop?.sites.token(drop.rates.hidden) } });
+  const a = linear(tape, mixed, { ...w.linear(`${at}.attention.output.dense`), ...beside(x) });
+  const h = norm(a, `${at}.attention.output.LayerNorm`);
   tape.mark(`${at}.attention`, h);
   const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
-  const o = linear(tape, f, w.linear(`${at}.output.dense`));
-  return tape.mark(at, norm(add(tape, h, o, hiddenSite()), `${at}.output.LayerNorm`));
+  const o = linear(tape, f, { ...w.linear(`${at}.output.dense`), ...beside(h) });
+  return tape.mark(at, norm(o, `${at}.output.LayerNorm`));
 }
 
 /** The pooler, a dense layer with tanh on the first token, and the classifier. */

@@ -140,7 +140,7 @@ type LayerOptions = DebertaOptions & { layer: number; relative: Relative | undef
 function block(tape: Tape, x: Tensor, options: LayerOptions): Tensor {
   const { config, parameters: w, inputs, dropout: drop, layer } = options;
   const at = `encoder.layer.${layer}`, self = `${at}.attention.self`;
-  const hiddenSite = () => drop?.sites.token(drop.rates.hidden);
+  const beside = (x: Tensor) => ({ residual: { x, dropout: drop?.sites.token(drop.rates.hidden) } });
   const norm = (x: Tensor, name: string) => layerNorm(tape, x, { ...w.norm(name), eps: config.layer_norm_eps });
 
   const qkv = linear(tape, x, { weight: w.fused(`${self}.qkv.weight`), bias: w.fused(`${self}.qkv.bias`) });
@@ -153,12 +153,12 @@ function block(tape: Tape, x: Tensor, options: LayerOptions): Tensor {
     blocks: inputs.blocks,
     dropout: drop?.sites.token(drop.rates.attention),
   });
-  const a = linear(tape, mixed, w.linear(`${at}.attention.output.dense`));
-  const h = norm(add(tape, x, a, hiddenSite()), `${at}.attention.output.LayerNorm`);
+  const a = linear(tape, mixed, { ...w.linear(`${at}.attention.output.dense`), ...beside(x) });
+  const h = norm(a, `${at}.attention.output.LayerNorm`);
   tape.mark(`${at}.attention`, h);
   const f = linear(tape, h, { ...w.linear(`${at}.intermediate.dense`), gelu: geluForm(config) });
-  const o = linear(tape, f, w.linear(`${at}.output.dense`));
-  return tape.mark(at, norm(add(tape, h, o, hiddenSite()), `${at}.output.LayerNorm`));
+  const o = linear(tape, f, { ...w.linear(`${at}.output.dense`), ...beside(h) });
+  return tape.mark(at, norm(o, `${at}.output.LayerNorm`));
 }
 
 /** The relative embeddings as this layer's keys ("content to position") and queries ("position to content"). */

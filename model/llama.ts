@@ -107,7 +107,12 @@ function block(
   const gain = (name: string) => w.tensor(`${name}.weight`), form = normForm(config);
   const norm = (x: Tensor, name: string | undefined) =>
     name ? rmsNorm(tape, x, { gain: gain(`${at}.${name}`), ...form }) : x;
-  const dense = (name: string, biased: boolean) => biased ? w.linear(name) : { weight: gain(name) };
+  // Gemma's norm of the summand stands between the product and the sum.
+  const added = (residual: Tensor, x: Tensor, name: string, biased: boolean, normName: string | undefined) => {
+    const dense = biased ? w.linear(name) : { weight: gain(name) };
+    if (!normName) return linear(tape, x, { ...dense, residual: { x: residual } });
+    return add(tape, residual, norm(linear(tape, x, dense), normName));
+  };
   const fused = (name: string, biased: boolean) => ({
     weight: w.fused(`${name}.weight`),
     ...(biased && { bias: w.fused(`${name}.bias`) }),
@@ -134,11 +139,11 @@ function block(
     blocks: inputs.blocks,
     dropout: drop?.sites.token(drop.rates.attention),
   });
-  const h = add(tape, x, norm(linear(tape, mixed, dense(`${self}.o_proj`, config.output_bias)), behind));
+  const h = added(x, mixed, `${self}.o_proj`, config.output_bias, behind);
   tape.mark(self, h);
 
   const f = gated(tape, linear(tape, norm(h, beforeMlp), fused(`${mlp}.gate_up`, config.mlp_bias)), config);
-  return tape.mark(at, add(tape, h, norm(linear(tape, f, dense(`${mlp}.down_proj`, config.mlp_bias)), behindMlp)));
+  return tape.mark(at, added(h, f, `${mlp}.down_proj`, config.mlp_bias, behindMlp));
 }
 
 /** The architecture of one of the model types; `name` is how transformers spells it in class names. */

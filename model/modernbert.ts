@@ -3,12 +3,13 @@
 // modeling_modernbert.py, weights by their checkpoint names.
 import { bertTemplate } from "../data/template.ts";
 import { type Tensor } from "../gpu/tensor.ts";
-import { add, dropout } from "../kernels/add.ts";
+import { dropout } from "../kernels/add.ts";
 import { attention } from "../kernels/attention.ts";
 import { embed } from "../kernels/embedding.ts";
 import { gated } from "../kernels/gated.ts";
 import { layerNorm } from "../kernels/layer_norm.ts";
 import { linear } from "../kernels/linear.ts";
+import { type Residual } from "../kernels/matmul.ts";
 import { pool } from "../kernels/pool.ts";
 import { rope } from "../kernels/rope.ts";
 import { type Tape } from "../kernels/tape.ts";
@@ -91,8 +92,8 @@ function block(tape: Tape, x: Tensor, options: WithZeros & { layer: number; turn
   const { config, parameters: w, inputs, dropout: drop, layer, turns } = options;
   const { num_attention_heads: heads, attention_bias, mlp_bias } = config;
   const at = `layers.${layer}`;
-  const project = (x: Tensor, name: string, biased: boolean) =>
-    linear(tape, x, biased ? w.linear(name) : { weight: w.tensor(`${name}.weight`) });
+  const project = (x: Tensor, name: string, biased: boolean, residual?: Residual) =>
+    linear(tape, x, { ...(biased ? w.linear(name) : { weight: w.tensor(`${name}.weight`) }), residual });
 
   const before = layer === 0 ? x : normed(tape, x, `${at}.attn_norm`, options);
   let qkv = project(before, `${at}.attn.Wqkv`, attention_bias);
@@ -105,12 +106,12 @@ function block(tape: Tape, x: Tensor, options: WithZeros & { layer: number; turn
     blocks: inputs.blocks,
     dropout: attentionSite(),
   });
-  const h = add(tape, x, project(mixed, `${at}.attn.Wo`, attention_bias), attentionSite());
+  const h = project(mixed, `${at}.attn.Wo`, attention_bias, { x, dropout: attentionSite() });
   tape.mark(`${at}.attn`, h);
 
   const wide = project(normed(tape, h, `${at}.mlp_norm`, options), `${at}.mlp.Wi`, mlp_bias);
   const f = dropout(tape, gated(tape, wide, config), drop?.sites.token(drop.rates.hidden));
-  return tape.mark(at, add(tape, h, project(f, `${at}.mlp.Wo`, mlp_bias)));
+  return tape.mark(at, project(f, `${at}.mlp.Wo`, mlp_bias, { x: h }));
 }
 
 function headParameters({ hidden_size: W, norm_bias, classifier_bias }: ModernBertConfig): ParameterSpec[] {
