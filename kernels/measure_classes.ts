@@ -5,11 +5,11 @@ import { type PipelineCache } from "../gpu/pipelines.ts";
 import { textureTiles, tileText, workgroupTiles } from "./measure.ts";
 import { type Candidate, measureVariants, type Variant } from "./measure_product.ts";
 import { type TextureTile } from "./matmul_texture.ts";
-import { type ProductTiles, type Schedules, tilesOf } from "./schedules.ts";
+import { defaultSchedules, type ProductTiles, type Schedules, tilesOf } from "./schedules.ts";
 import { type ClassProduct, classProducts } from "./shape_classes.ts";
 
-/** What a candidate must win by over the choice for all products of its form: each other tile is one more pipeline to compile. */
-const CLEARLY = 1.08;
+/** What a candidate must win by over what is known to be good: each other tile is one more pipeline to compile. */
+const CLEARLY = 1.12;
 
 /** Rows up to which tiles in workgroup memory, and the lowest texture tile, have a chance where textures are the rule. */
 const FEW_ROWS = 64;
@@ -17,7 +17,7 @@ const FEW_ROWS = 64;
 /** What only products of few rows are tried with. */
 export const lowTile: TextureTile = { rows: 4, columns: 4, group: [8, 1] };
 
-/** Of each class, in the order of their names: the tiles of `base` unless others are clearly faster. */
+/** Of each class, in the order of their names: its default tiles, or else those of `base`, unless others are clearly faster. */
 export async function measureClasses(
   gpu: Gpu,
   pipelines: PipelineCache,
@@ -32,7 +32,8 @@ export async function measureClasses(
   for (const name of [...new Set(classes)].sort()) {
     const product = classProducts[gpu.report.isCpu ? "cpu" : "gpu"].get(name);
     if (!product) continue;
-    const candidates = candidatesFor(tilesOf({ ...base, classes: {} }, product.form, product.size), product);
+    const known = base.texture ? defaultSchedules(gpu.report.isCpu).classes : {};
+    const candidates = candidatesFor(tilesOf({ ...base, classes: known }, product.form, product.size), product);
     const variants = candidates.map(({ texture, tile }): Variant => ({
       name: texture ? `textures ${texture.rows} x ${texture.columns * 4}` : `tiles ${tileText(tile)}`,
       schedules: {
