@@ -59,13 +59,13 @@ export async function readJoined(
         at += size;
         staged += Math.ceil(size / 256) * 256;
         if (staged < limit) continue;
-        await readPieces(gpu, pieces, staged);
+        await fill(gpu, pieces, staged);
         [pieces, staged] = [[], 0];
       }
       first += bytes;
     }
   }
-  if (pieces.length > 0) await readPieces(gpu, pieces, staged);
+  if (pieces.length > 0) await fill(gpu, pieces, staged);
   return joined.map(({ buffer }, i) =>
     lists[i][0].dtype === "f16" ? Float32Array.from(new Float16Array(buffer)) : new Float32Array(buffer)
   );
@@ -78,18 +78,46 @@ interface Piece {
   to: Uint8Array<ArrayBuffer>;
 }
 
-async function readPieces(gpu: Gpu, pieces: readonly Piece[], bytes: number): Promise<void> {
+async function fill(gpu: Gpu, pieces: readonly Piece[], bytes: number): Promise<void> {
   const staging = stagingBuffer(gpu, bytes);
   try {
-    const encoder = gpu.device.createCommandEncoder();
-    for (const { from, at } of pieces) encoder.copyBufferToBuffer(from.buffer, from.offset, staging, at, from.size);
-    gpu.device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const mapped = staging.getMappedRange();
+    const mapped = await copyAndMap(gpu, staging, pieces);
     for (const { at, to } of pieces) to.set(new Uint8Array(mapped, at, to.length));
-    gpu.check();
   } finally {
     staging.destroy();
+  }
+}
+
+/** @returns the staging buffer's bytes, there until it is destroyed */
+async function copyAndMap(
+  gpu: Gpu,
+  staging: GPUBuffer,
+  places: readonly Pick<Piece, "from" | "at">[],
+): Promise<ArrayBuffer> {
+  const encoder = gpu.device.createCommandEncoder();
+  for (const { from, at } of places) encoder.copyBufferToBuffer(from.buffer, from.offset, staging, at, from.size);
+  gpu.device.queue.submit([encoder.finish()]);
+  await staging.mapAsync(GPUMapMode.READ);
+  gpu.check();
+  return staging.getMappedRange();
+}
+
+/** Bytes of one piece. */
+const PIECE = 2 ** 25;
+
+/** Reads f32 tensors back, end to end, a piece at a time and with no copy of it: it is gone when the next is asked for. */
+export async function* readPieces(gpu: Gpu, tensors: readonly Tensor[]): AsyncGenerator<Float32Array<ArrayBuffer>> {
+  for (const { region, bytes, label } of tensors) {
+    if (!region) throw new GpuError(`Cannot read ${label}: it has no memory yet`);
+    for (let at = 0; at < bytes; at += PIECE) {
+      const from = { ...region, offset: region.offset + at, size: Math.min(PIECE, bytes - at) };
+      const staging = stagingBuffer(gpu, from.size);
+      try {
+        yield new Float32Array(await copyAndMap(gpu, staging, [{ from, at: 0 }]));
+      } finally {
+        staging.destroy();
+      }
+    }
   }
 }
 

@@ -3,11 +3,11 @@ import { ShapeError } from "../errors.ts";
 import { writeAtomically, writeFully } from "./atomic_file.ts";
 import { dtypeBits, type FloatDtype, fromF32 } from "./float_formats.ts";
 
-/** A tensor to write; a function is asked for the data only when its turn has come. */
+/** A tensor to write; a function is asked for the data, whole or in pieces, only when its turn has come. */
 export interface TensorSource {
   name: string;
   shape: readonly number[];
-  data: Float32Array | (() => Promise<Float32Array>);
+  data: Float32Array | (() => Promise<Float32Array> | AsyncIterable<Float32Array>);
 }
 
 export interface WriteOptions {
@@ -29,13 +29,17 @@ export async function writeSafetensors(
   await writeAtomically(path, async (file) => {
     await writeFully(file, header);
     for (const { name, shape, data } of sources) {
-      const values = typeof data === "function" ? await data() : data;
-      if (values.length !== elementsOf(shape)) {
+      let length = 0;
+      const found = typeof data === "function" ? data() : data;
+      for await (const values of Symbol.asyncIterator in found ? found : [found]) {
+        await writeFully(file, fromF32(values, dtype));
+        length += values.length;
+      }
+      if (length !== elementsOf(shape)) {
         throw new ShapeError(
-          `Cannot write ${path} tensor "${name}": shape is [${shape.join(", ")}], data has ${values.length}`,
+          `Cannot write ${path} tensor "${name}": shape is [${shape.join(", ")}], data has ${length}`,
         );
       }
-      await writeFully(file, fromF32(values, dtype));
     }
   });
 }

@@ -10,7 +10,7 @@ import { syncFolder, writeTextAtomically } from "../model/atomic_file.ts";
 import { parseObject } from "../model/json_text.ts";
 import { openSafetensors } from "../model/safetensors.ts";
 import { writeSafetensors } from "../model/safetensors_write.ts";
-import type { EngineState } from "./engine.ts";
+import type { EngineState, Stored } from "./engine.ts";
 
 /** Where a run stands between two optimizer steps. The data cursor follows from `step`: plans are seeded by the epoch. */
 export interface Progress {
@@ -29,7 +29,7 @@ export interface Checkpoint {
   progress: Progress;
   state: EngineState;
   /** Parameters of the best validation; absent before the first. */
-  best?: Float32Array<ArrayBuffer>;
+  best?: Stored;
 }
 
 const freshProgress: Progress = { step: 0, validatedStep: 0, bestStep: 0, bestLogLoss: null, worseValidations: 0 };
@@ -38,7 +38,7 @@ export function startOfRun(): Progress {
   return { ...freshProgress };
 }
 
-/** Writes a checkpoint into the run folder, then removes the earlier ones. */
+/** Writes a checkpoint into the run folder, piece by piece, then removes the earlier ones. */
 export async function writeCheckpoint(runFolder: string, { progress, state, best }: Checkpoint): Promise<void> {
   const all = join(runFolder, "checkpoint");
   const final = join(all, `step-${progress.step}`);
@@ -52,7 +52,11 @@ export async function writeCheckpoint(runFolder: string, { progress, state, best
     ...(best && { best }),
     ...(state.lossScale && { loss_scale: state.lossScale }),
   };
-  const sources = Object.entries(tensors).map(([name, data]) => ({ name, shape: [data.length], data }));
+  const sources = Object.entries(tensors).map(([name, part]) => ({
+    name,
+    shape: [part.length],
+    data: () => part.pieces(),
+  }));
   await writeSafetensors(join(partial, "state.safetensors"), sources);
   await writeTextAtomically(join(partial, "progress.json"), JSON.stringify(progress, null, 2) + "\n");
   await syncFolder(partial);
@@ -71,34 +75,44 @@ export async function writeCheckpoint(runFolder: string, { progress, state, best
   }
 }
 
-/** The newest checkpoint of the run folder; undefined if there is none. @throws {InputError} if it is damaged */
+/** The newest checkpoint of the run folder, its numbers still in the file; undefined if there is none.
+ *  @throws {InputError} if it is damaged */
 export async function readCheckpoint(runFolder: string): Promise<Checkpoint | undefined> {
   const name = await newest(join(runFolder, "checkpoint"));
   if (name === undefined) return undefined;
   const folder = join(runFolder, "checkpoint", name);
   const progress = await readProgress(join(folder, "progress.json"));
   const path = join(folder, "state.safetensors");
-  const file = await openSafetensors(path);
-  try {
-    const parameters = await file.readF32("parameters");
-    const firstMoments = await file.readF32("first_moments");
-    const secondMoments = await file.readF32("second_moments");
-    const best = file.tensors.has("best") ? await file.readF32("best") : undefined;
-    for (const part of [firstMoments, secondMoments, best ?? parameters]) {
-      if (part.length !== parameters.length) {
-        throw new InputError(
-          `Cannot resume from ${path}: it holds ${parameters.length} parameters, but ${part.length} moments: start again with --force`,
-        );
-      }
-    }
-    if ((best !== undefined) !== (progress.bestLogLoss !== null)) {
-      throw new InputError(`Cannot resume from ${path}: progress.json and "best" disagree: start again with --force`);
-    }
-    const lossScale = file.tensors.has("loss_scale") ? await file.readF32("loss_scale") : undefined;
-    return { progress, state: { parameters, firstMoments, secondMoments, ...(lossScale && { lossScale }) }, best };
-  } finally {
-    file.close();
+  const parts = await storedIn(path), { parameters, first_moments, second_moments, best, loss_scale } = parts;
+  for (const [name, part] of Object.entries({ parameters, first_moments, second_moments, ...(best && { best }) })) {
+    if (part && part.length === parameters.length) continue;
+    throw new InputError(
+      `Cannot resume from ${path}: it holds ${part?.length ?? "no"} ${name} beside ${parameters?.length ?? "no"} ` +
+        "parameters: start again with --force",
+    );
   }
+  if ((best !== undefined) !== (progress.bestLogLoss !== null)) {
+    throw new InputError(`Cannot resume from ${path}: progress.json and "best" disagree: start again with --force`);
+  }
+  const moments = { firstMoments: first_moments, secondMoments: second_moments };
+  return { progress, state: { parameters, ...moments, ...(loss_scale && { lossScale: loss_scale }) }, best };
+}
+
+/** The tensors of a file, each read when it is asked for. */
+async function storedIn(path: string): Promise<Record<string, Stored>> {
+  const file = await openSafetensors(path);
+  file.close();
+  return Object.fromEntries([...file.tensors].map(([name, { shape }]) => {
+    const pieces = async function* () {
+      const again = await openSafetensors(path);
+      try {
+        yield await again.readF32(name);
+      } finally {
+        again.close();
+      }
+    };
+    return [name, { length: shape.reduce((a, b) => a * b, 1), pieces }];
+  }));
 }
 
 async function readProgress(path: string): Promise<Progress> {

@@ -26,13 +26,41 @@ export interface StepRecord {
   finite: boolean;
 }
 
-/** Trainable parameters and AdamW's moments, flat, in one order. */
+/** Numbers that stay on the adapter, or in a file, until they are read. */
+export interface Stored {
+  readonly length: number;
+  /** All of them in order; a piece is valid until the next is asked for. */
+  pieces(): AsyncIterable<Float32Array<ArrayBuffer>>;
+}
+
+/** Numbers at hand in the same form. */
+export function atHand(data: Float32Array<ArrayBuffer>): Stored {
+  return {
+    length: data.length,
+    async *pieces() {
+      yield data;
+    },
+  };
+}
+
+/** Brings all of them into memory. */
+export async function readStored({ length, pieces }: Stored): Promise<Float32Array<ArrayBuffer>> {
+  const all = new Float32Array(length);
+  let at = 0;
+  for await (const piece of pieces()) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** Trainable parameters and AdamW's moments, flat, in one order; each as large as the model, so read piece by piece. */
 export interface EngineState {
-  parameters: Float32Array<ArrayBuffer>;
-  firstMoments: Float32Array<ArrayBuffer>;
-  secondMoments: Float32Array<ArrayBuffer>;
+  parameters: Stored;
+  firstMoments: Stored;
+  secondMoments: Stored;
   /** Where the engine scales its loss: see kernels/loss_scale.ts. */
-  lossScale?: Float32Array<ArrayBuffer>;
+  lossScale?: Stored;
 }
 
 export interface Engine {
@@ -56,7 +84,9 @@ export interface Engine {
   predict(batch: PackedBatch): Promise<Float32Array>;
   /** Trainable tensors by checkpoint name, read back; frozen ones too when `all`. */
   readParameters(options?: { all?: boolean }): Promise<NamedTensor[]>;
-  readState(): Promise<EngineState>;
-  writeState(state: EngineState): Promise<void>;
+  /** As it is when it is read. */
+  readonly state: EngineState;
+  /** Takes over what is given; the rest stays. */
+  writeState(state: Partial<EngineState>): Promise<void>;
   dispose(): void;
 }

@@ -1,12 +1,12 @@
 // The Engine on the GPU: one recorded Program for a training micro-step, one for prediction, one for AdamW.
 import { type PackedBatch } from "../data/batch.ts";
-import { GpuError, InputError, ShapeError, UsageError } from "../errors.ts";
+import { GpuError, ShapeError, UsageError } from "../errors.ts";
 import { PipelineCache } from "../gpu/pipelines.ts";
 import { type Program } from "../gpu/program.ts";
 import { ownedTensor, Recorder } from "../gpu/recorder.ts";
 import { SharedMemory } from "../gpu/shared_memory.ts";
 import { type Tensor } from "../gpu/tensor.ts";
-import { readJoined, readTensor, readTensors, upload } from "../gpu/transfer.ts";
+import { readTensor, readTensors, upload } from "../gpu/transfer.ts";
 import { type RowGroups } from "../kernels/embedding.ts";
 import { Probe } from "../kernels/probe.ts";
 import { initialLossScale } from "../kernels/loss_scale.ts";
@@ -28,6 +28,7 @@ import {
   recordTraining,
 } from "./programs.ts";
 import { type Engine, type EngineState, type NamedTensor, type StepRecord } from "./engine.ts";
+import { GpuState } from "./gpu_state.ts";
 
 export interface GpuEngineOptions extends ProgramOptions {
   /** Hugging Face folder the weights come from. */
@@ -44,8 +45,6 @@ export interface GpuEngineOptions extends ProgramOptions {
 
 /** Room for the marks of a probe: two a layer, and a few. */
 const MARKS = 1024;
-
-const stateKeys = ["parameters", "firstMoments", "secondMoments"] as const;
 
 const noStep = Object.fromEntries(stepFields.map(({ name }) => [name, 0]));
 
@@ -70,6 +69,7 @@ export class GpuEngine implements Engine {
   readonly #unused: readonly NamedTensor[];
   readonly #pipelines: PipelineCache;
   readonly #tensors: ProgramTensors;
+  readonly #state: GpuState;
   /** Of all programs: none runs while another does. */
   readonly #shared = new SharedMemory();
   #training: { program: Program; inputs: ReadInputs } | undefined;
@@ -91,6 +91,7 @@ export class GpuEngine implements Engine {
     this.#pipelines = new PipelineCache(options.gpu);
     this.#tensors = { parameters, ...ownedTensors(options.gpu, options) };
     const { lossScale } = this.#tensors;
+    this.#state = new GpuState(options.gpu, parameters, lossScale);
     if (lossScale) upload(options.gpu, lossScale, Float32Array.from(initialLossScale));
   }
 
@@ -216,35 +217,17 @@ export class GpuEngine implements Engine {
     return await this.parameters.read(this.parameters.specs.filter(isLearned));
   }
 
-  async readState(): Promise<EngineState> {
-    const { flat } = this.parameters, { lossScale } = this.#tensors;
-    const tensors = [...stateKeys.map((key) => flat.map((shard) => shard[key])), ...(lossScale ? [[lossScale]] : [])];
-    const [parameters, firstMoments, secondMoments, scale] = await readJoined(this.#options.gpu, tensors);
-    return { parameters, firstMoments, secondMoments, ...(scale && { lossScale: scale }) };
+  get state(): EngineState {
+    return this.#state.stored;
   }
 
-  // deno-lint-ignore require-await -- uploads are enqueued; the interface leaves room for engines that wait
-  async writeState(state: EngineState): Promise<void> {
-    const { flat } = this.parameters, size = flat.reduce((sum, { parameters }) => sum + parameters.size, 0);
-    for (const key of stateKeys) {
-      if (state[key].length !== size) {
-        throw new InputError(
-          `Cannot resume: the checkpoint holds ${
-            state[key].length
-          } ${key}, this model has ${size}: use the run's own flags`,
-        );
-      }
-      let first = 0;
-      for (const { [key]: tensor } of flat) {
-        upload(this.#options.gpu, tensor, state[key].subarray(first, first += tensor.size));
-      }
-    }
-    const { lossScale } = this.#tensors;
-    if (!lossScale) return;
-    if (state.lossScale?.length !== lossScale.size) {
-      throw new InputError("Cannot resume: the checkpoint holds no loss scale: use the run's own flags");
-    }
-    upload(this.#options.gpu, lossScale, state.lossScale);
+  /** @throws {InputError} if a checkpoint is that of another model or precision */
+  checkState(checkpoint: EngineState): void {
+    this.#state.check(checkpoint);
+  }
+
+  async writeState(state: Partial<EngineState>): Promise<void> {
+    await this.#state.write(state);
   }
 
   /**

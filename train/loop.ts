@@ -2,7 +2,7 @@
 // Engine and knows neither WebGPU nor the terminal; what happens is told to a Watcher.
 import type { PackedBatch } from "../data/batch.ts";
 import { type Checkpoint, type Progress, startOfRun, writeCheckpoint } from "./checkpoint.ts";
-import type { Engine, StepRecord } from "./engine.ts";
+import { atHand, type Engine, readStored, type StepRecord } from "./engine.ts";
 import type { MetricsRow, RunFolder } from "./run_folder.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import { TimeSpent } from "./time_spent.ts";
@@ -109,7 +109,6 @@ class Loop {
   constructor(options: LoopOptions) {
     this.#options = options;
     this.#progress = options.checkpoint ? { ...options.checkpoint.progress } : startOfRun();
-    this.#best = options.checkpoint?.best;
     this.#totalSteps = totalSteps(options.settings, options.data.stepsPerEpoch);
     this.#spent = options.spent ?? new TimeSpent();
   }
@@ -119,6 +118,7 @@ class Loop {
     const progress = this.#progress;
     if (checkpoint) {
       await engine.writeState(checkpoint.state);
+      this.#best = checkpoint.best && await readStored(checkpoint.best);
       this.#lastSaved = JSON.stringify(progress);
     }
     this.#windowStart = performance.now();
@@ -243,7 +243,7 @@ class Loop {
     const best = progress.bestLogLoss === null || result.logLoss < progress.bestLogLoss;
     progress.validatedStep = progress.step;
     if (best) {
-      this.#best = (await engine.readState()).parameters;
+      this.#best = await readStored(engine.state.parameters);
       this.#bestResult = result;
       Object.assign(progress, { bestStep: progress.step, bestLogLoss: result.logLoss, worseValidations: 0 });
     } else progress.worseValidations++;
@@ -273,8 +273,8 @@ class Loop {
     await folder.syncMetrics();
     await writeCheckpoint(folder.path, {
       progress: this.#progress,
-      state: await engine.readState(),
-      best: this.#best,
+      state: engine.state,
+      ...(this.#best && { best: atHand(this.#best) }),
     });
     this.#lastSaved = progress;
     this.#savedAt = performance.now();
@@ -287,7 +287,7 @@ class Loop {
   async #restoreBest(): Promise<void> {
     const { engine } = this.#options;
     if (!this.#best || this.#progress.bestStep === this.#progress.step) return;
-    await engine.writeState({ ...await engine.readState(), parameters: this.#best });
+    await engine.writeState({ parameters: atHand(this.#best) });
   }
 
   #result(outcome: LoopResult["outcome"]): LoopResult {

@@ -97,6 +97,7 @@ export async function prepareRun(options: PrepareOptions): Promise<PreparedRun> 
     if (flags.profile && !created.adapter.features.includes("timestamp-query")) {
       throw new UsageError(`Cannot use --profile: ${created.adapter.name} has no clock of its own: leave it out`);
     }
+    if (checkpoint) created.engine.checkState(checkpoint.state);
     await created.engine.record();
     if (pooledOnce) {
       await poolAll([...data.train, ...data.valid], { base, adapters: adapter?.folder, created, onNotice });

@@ -123,6 +123,15 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
         /the model is read from there/,
       ],
     ];
+    // A checkpoint beside another model than it began with.
+    await copyFolder(`${folder}/runs/c`, `${folder}/runs/w`);
+    await writeTinyModel(`${folder}/wide`, { hidden_size: 64 });
+    const record = Deno.readTextFileSync(`${folder}/runs/w/run.json`).replace(`${folder}/model"`, `${folder}/wide"`);
+    Deno.writeTextFileSync(`${folder}/runs/w/run.json`, record);
+    wrong.push([
+      ["train", "--out", "runs/w", "--resume"],
+      /holds \d+ parameters, this model has \d+: use the model that/,
+    ]);
     const before = names(`${folder}/runs/c`);
     for (const [args, message] of wrong) {
       const { code, err } = await task(args, folder);
@@ -130,6 +139,7 @@ Deno.test("train ends with a checkpoint on Ctrl-C, and refuses to overwrite, mix
       assert.match(err.trimEnd().split("\n").at(-1)!, message, args.join(" "));
     }
     assert.deepEqual(names(`${folder}/runs/c`), before);
+    assert.equal(Deno.readTextFileSync(`${folder}/runs/w/run.json`), record, "a refused run changes nothing");
     assert.ok(!names(folder).includes("x"), "a refused run leaves no folder");
     const own = ["--data", "train.csv", "--model", "model"];
     const resumed = await task(["train", "--out", "runs/c", "--resume", ...own], folder);

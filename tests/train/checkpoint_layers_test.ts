@@ -10,6 +10,7 @@ import { tanh } from "../../kernels/tanh.ts";
 import { loadGolden, packGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
 import { openGoldenEngine } from "./golden_engine.ts";
+import { readState } from "./state.ts";
 
 const dropout = { hidden: 0.1, attention: 0.1, classifier: 0.1 };
 
@@ -36,7 +37,7 @@ async function train(name: string, checkpointLayers: boolean) {
       engine.update({ step, lr: 1e-3 });
     }
     const losses = await engine.readSteps();
-    return { losses, gradients, parameters: digest((await engine.readState()).parameters) };
+    return { losses, gradients, parameters: digest((await readState(engine)).parameters) };
   } finally {
     engine.dispose();
   }

@@ -1,7 +1,7 @@
 // A small Engine on the CPU: softmax regression on token counts, with dropout keyed by the step and AdamW, all in f64 but
 // stored as f32. Enough for the loop to be tested to the last bit.
 import type { PackedBatch } from "../../data/batch.ts";
-import type { Engine, EngineState, NamedTensor, StepRecord } from "../../train/engine.ts";
+import { type Engine, type EngineState, type NamedTensor, readStored, type StepRecord } from "../../train/engine.ts";
 
 const features = 7, outcomes = 3, size = features * outcomes;
 
@@ -14,7 +14,7 @@ export interface FakeEngineOptions {
 
 export class FakeEngine implements Engine {
   readonly capacity = { tokens: 64, segments: 64, battles: 32 };
-  readonly #state: EngineState = { parameters: fill(), firstMoments: new Float32Array(size), secondMoments: fill(0) };
+  readonly #state = { parameters: fill(), firstMoments: new Float32Array(size), secondMoments: fill(0) };
   readonly #gradient = new Float64Array(size);
   #pending: StepRecord[] = [];
   #current = { loss: 0, correct: 0, battles: 0, tokens: 0 };
@@ -79,18 +79,27 @@ export class FakeEngine implements Engine {
     return Promise.resolve([{ name: "w", shape: [outcomes, features], data: this.#state.parameters.slice() }]);
   }
 
-  readState(): Promise<EngineState> {
-    const { parameters, firstMoments, secondMoments } = this.#state;
-    return Promise.resolve({
-      parameters: parameters.slice(),
-      firstMoments: firstMoments.slice(),
-      secondMoments: secondMoments.slice(),
+  get state(): EngineState {
+    const stored = (data: Float32Array<ArrayBuffer>) => ({
+      length: size,
+      async *pieces() {
+        yield data.slice(0, 8);
+        yield data.slice(8);
+      },
     });
+    const { parameters, firstMoments, secondMoments } = this.#state;
+    return {
+      parameters: stored(parameters),
+      firstMoments: stored(firstMoments),
+      secondMoments: stored(secondMoments),
+    };
   }
 
-  writeState(state: EngineState): Promise<void> {
-    for (const part of ["parameters", "firstMoments", "secondMoments"] as const) this.#state[part].set(state[part]);
-    return Promise.resolve();
+  async writeState(state: Partial<EngineState>): Promise<void> {
+    for (const part of ["parameters", "firstMoments", "secondMoments"] as const) {
+      const stored = state[part];
+      if (stored) this.#state[part].set(await readStored(stored));
+    }
   }
 
   dispose(): void {}

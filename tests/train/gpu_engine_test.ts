@@ -5,6 +5,7 @@ import { type GpuEngine } from "../../train/gpu_engine.ts";
 import { type Golden, loadGolden, packGolden } from "../golden.ts";
 import { compare, testGpu } from "../kernels/harness.ts";
 import { openGoldenEngine } from "./golden_engine.ts";
+import { readState, stateOf } from "./state.ts";
 
 const dropout = { hidden: 0.1, attention: 0.1, classifier: 0.1 };
 
@@ -30,7 +31,7 @@ async function trainedBytes(golden: Golden, engine: GpuEngine, cut: (all: number
     }
     engine.update({ step: i + 1, lr });
   });
-  return (await engine.readState()).parameters;
+  return (await readState(engine)).parameters;
 }
 
 for (const name of ["bert_tiles", "bert_wide_heads", "deberta_v3_concat"]) {
@@ -66,17 +67,17 @@ for (const name of ["bert_tiles", "bert_wide_heads", "deberta_v3_concat"]) {
     const whole = await withEngine(golden, (engine) => trainedBytes(golden, engine, (all) => [all]), { dropout });
     const state = await withEngine(golden, async (engine) => {
       await trainedBytes(first, engine, (all) => [all]);
-      return await engine.readState();
+      return await readState(engine);
     }, { dropout });
     const resumed = await withEngine(golden, async (engine) => {
-      await engine.writeState(state);
+      await engine.writeState(stateOf(state));
       golden.steps.forEach(({ lr, microBatches }, i) => {
         if (i < half) return;
         const all = microBatches.flat();
         engine.accumulate(packGolden(golden, all), { step: i + 1, stepWeight: all.length });
         engine.update({ step: i + 1, lr });
       });
-      return (await engine.readState()).parameters;
+      return (await readState(engine)).parameters;
     }, { dropout });
     assert.deepEqual(resumed, whole);
   });
@@ -129,14 +130,14 @@ Deno.test("GpuEngine stops moving parameters at a step that is not finite and na
     engine.update({ step: 1, lr: 1e-3 });
     const gain = "encoder.layer.1.attention.output.LayerNorm.weight";
     engine.parameters.write(gain, new Float32Array(engine.parameters.tensor(gain).size).fill(3e38));
-    const { parameters } = await engine.readState();
+    const { parameters } = await readState(engine);
     for (const step of [2, 3]) {
       engine.accumulate(batch, { step, stepWeight: 2 });
       engine.update({ step, lr: 1e-3 });
     }
     const records = await engine.readSteps();
     assert.deepEqual(records.map(({ finite }) => finite), [true, false, false]);
-    assert.deepEqual((await engine.readState()).parameters, parameters);
+    assert.deepEqual((await readState(engine)).parameters, parameters);
     assert.equal(await engine.firstNonFinite(batch, { step: 2 }), "encoder.layer.1.attention");
   });
 });

@@ -13,6 +13,7 @@ import { loadGolden, packGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
 import { limitedGpu } from "../limited_gpu.ts";
 import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
+import { readState } from "./state.ts";
 
 /** The Gpu, with a count of the bytes of all storage buffers and textures made on it. */
 function counting(gpu: Gpu): { gpu: Gpu; bytes: () => number } {
@@ -101,7 +102,7 @@ Deno.test("programs share their memory: predictions between micro-batches change
         }
         engine.update({ step, lr: 1e-3 });
       }
-      return { losses: await engine.readSteps(), parameters: (await engine.readState()).parameters, predictions };
+      return { losses: await engine.readSteps(), parameters: (await readState(engine)).parameters, predictions };
     } finally {
       engine.dispose();
     }

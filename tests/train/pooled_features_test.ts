@@ -9,6 +9,7 @@ import { loadGolden } from "../golden.ts";
 import { testGpu } from "../kernels/harness.ts";
 import { openGpuEngine } from "../../train/gpu_engine.ts";
 import { goldenEngineOptions, openGoldenEngine } from "./golden_engine.ts";
+import { readState } from "./state.ts";
 
 const golden = await loadGolden("bert_long");
 
@@ -55,7 +56,7 @@ async function trained(pooledOnce: boolean, cache?: string, adapters?: string, f
       engine.accumulate(batch, { step, stepWeight: own.length });
       engine.update({ step, lr: 0.1 });
     }
-    const { parameters } = await engine.readState();
+    const { parameters } = await readState(engine);
     const probabilities = await engine.predict(packBatch(own, { battles: places, swapped: places.map(() => false) }));
     return { notices: notices.length, parameters: [...parameters], probabilities: [...probabilities] };
   } finally {
