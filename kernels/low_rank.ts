@@ -12,7 +12,7 @@ import source from "./low_rank_tile.wgsl" with { type: "text" };
 import { shape2, type Tensor } from "../gpu/tensor.ts";
 import { addPartialSums } from "./column_sum.ts";
 import { type Dropout, dropoutFields } from "./dropout.ts";
-import { textureMatmulKernel, type TextureTile } from "./matmul_texture.ts";
+import { textureGroups, textureMatmulKernel, type TextureTile } from "./matmul_texture.ts";
 import { liveRows, liveSource, stepKernel } from "./step.ts";
 import { type Tape } from "./tape.ts";
 
@@ -86,7 +86,7 @@ export function down(tape: Tape, a: Columns, { b, ranks, scale, dropout }: DownO
           ...{ outColumn: ranks.first / 4, outWidth: shape2(ranks.tensor)[1] / 4 },
           ...maskFields(dropout),
         },
-        groups: (step) => [Math.ceil(rowsOf(step) / thin.rows / thin.group[0]), Math.ceil(r / 4 / thin.columns), 1],
+        groups: (step) => textureGroups("NT", thin, { M: rowsOf(step), N: r, tall: true }),
         flops,
       },
     );
@@ -132,7 +132,7 @@ export function outer(tape: Tape, out: Tensor, { ranks, b, dropout }: OuterOptio
           ...{ aColumn: ranks.first / 4, bColumn: b.first / 4, bRow: 0, outColumn: 0, outWidth: N / 4 },
           ...maskFields(dropout),
         },
-        groups: groupsOf(thin, r, N),
+        groups: textureGroups("TN", thin, { M: r, N }),
         flops,
       },
     );
@@ -219,8 +219,4 @@ function thinColumns({ rows, columns, group }: TextureTile, r: number): TextureT
 /** Few rows: a tile no higher than they are. */
 function thinRows({ rows, columns, group }: TextureTile, r: number): TextureTile {
   return { rows: Math.min(rows, r), columns, group: [group[0] * group[1], 1] };
-}
-
-function groupsOf({ rows, columns, group }: TextureTile, M: number, N: number): [number, number, number] {
-  return [Math.ceil(N / 4 / columns / group[0]), Math.ceil(M / rows / group[1]), 1];
 }

@@ -11,7 +11,7 @@ import { addPartialSums } from "./column_sum.ts";
 import { activeDropout, type Dropout, dropoutFields } from "./dropout.ts";
 import { recordGeluBackward } from "./gelu.ts";
 import { type GeluForm, geluForms } from "./gelu_forms.ts";
-import { type MatmulForm, textureMatmulKernel } from "./matmul_texture.ts";
+import { type MatmulForm, textureGroups, textureMatmulKernel } from "./matmul_texture.ts";
 import { tileMatmulKernel, tileSize } from "./matmul_tile.ts";
 import { dequantised, quantisedOperand, QuantisedTensor } from "./quantised.ts";
 import { partsOfWeight } from "./weight_parts.ts";
@@ -87,7 +87,7 @@ export function matmul(
       inTwoPasses(tape, form, [a, b], out, { bias, slope, residual, low });
       return;
     }
-    const { rows, columns, group } = texture, floats = b instanceof QuantisedTensor ? dequantised(tape, b) : b;
+    const floats = b instanceof QuantisedTensor ? dequantised(tape, b) : b;
     const operands = {
       ...{ a: tape.texture(a), b: tape.texture(floats) },
       ...(bias && { bias }),
@@ -123,7 +123,7 @@ export function matmul(
           ...(part && { lowSum: part.b.shape[0], lowColumn: part.rank / 4, ...maskFields(dropout) }),
           ...residualFields(drops),
         },
-        groups: (step) => [Math.ceil(count / 4 / columns / group[0]), Math.ceil(rowsOf(step) / rows / group[1]), 1],
+        groups: (step) => textureGroups(form, texture, { M: rowsOf(step), N: count }),
         flops: 2 * M * count * (K + (part?.b.shape[0] ?? 0)),
       });
     }

@@ -4,6 +4,8 @@
 //   NN  out[m, n] = sum_k a[m, k] * b[k, n]     backward by the input: dx = dy W
 //   TN  out[m, n] = sum_k a[k, m] * b[k, n]     backward by the weight: dW = dy^T x
 //
+// A dispatch counts groups along rows first in NT and NN, along columns first in TN: `textureGroups`.
+//
 // The WGSL is generated because Naga does not unroll loops: one invocation keeps `rows` x `columns` vec4f sums in named
 // variables, which no hand would write eight times. Every sum runs over k in ascending order, whatever the tile, so a row's
 // result does not depend on where the row lies.
@@ -49,7 +51,7 @@ export interface Epilogue {
   accumulate?: boolean;
   /** Operands and result are columns of wider matrices: fields aColumn, bColumn, bRow, outColumn, outWidth of Size. */
   ranges?: boolean;
-  /** Invocations of a group are adjacent along rows, `group` and the dispatch count rows first: for few columns. */
+  /** Invocations of a group are adjacent along rows, and `group` counts rows first: for few columns; not for TN. */
   tall?: boolean;
   /** Multiplies the sum by `scale`. */
   scaled?: boolean;
@@ -57,6 +59,20 @@ export interface Epilogue {
   low?: boolean;
   /** Drops channels of operand `a` (NT), of operand `b` (TN), or of the product of low rank, by `keys`, one a token. */
   dropout?: "a" | "b" | "low";
+}
+
+/**
+ * Groups of a dispatch. A group of 16 rows x 64 columns reads four times as much of b as of a: the next one shares its columns of b,
+ * which no near cache would hold until the next rows. Gradients of weights read both once from top to bottom (bench/tried.md).
+ */
+export function textureGroups(
+  form: MatmulForm,
+  { rows, columns, group }: TextureTile,
+  { M, N, tall = false }: { M: number; N: number; tall?: boolean },
+): [number, number, number] {
+  const [across, down] = tall ? [group[1], group[0]] : group;
+  const rowGroups = Math.ceil(M / rows / down), columnGroups = Math.ceil(N / 4 / columns / across);
+  return form === "TN" ? [columnGroups, rowGroups, 1] : [rowGroups, columnGroups, 1];
 }
 
 const cache = new Map<string, Kernel>();
@@ -121,10 +137,12 @@ fn store(row: u32, column: u32, sum: vec4f) {
   out[at] = Out(v);
 }
 @compute @workgroup_size(${group[0]}, ${group[1]})
-fn main(@builtin(global_invocation_id) id: vec3u) {
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let M = live_rows(size.rowSource, size.M);
-  let m = id.${tall ? "x" : "y"} * ${rows}u;
-  let n = id.${tall ? "y" : "x"} * ${columns}u;
+  let m = (tile.${form === "TN" ? "y" : "x"} * ${tall ? group[0] : group[1]}u + local.${tall ? "x" : "y"}) * ${rows}u;
+  let n = (tile.${form === "TN" ? "x" : "y"} * ${tall ? group[1] : group[0]}u + local.${
+    tall ? "y" : "x"
+  }) * ${columns}u;
   if (m >= M || n >= size.N / 4u) { return; }
   // Read once: llvmpipe reads a uniform anew wherever a loop names it.
   ${ranges ? "let aColumn = size.aColumn; let bColumn = size.bColumn; let bRow = size.bRow;" : ""}
