@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { openSafetensors } from "../../model/safetensors.ts";
 import { inFolder, stopAt, succeedingIn, task } from "./command_line.ts";
 import { writeTinyModel } from "./tiny_model.ts";
+import { checkSame } from "../same.ts";
 
 const short = "train --data train.csv --valid valid.csv --batch 8 --batch-tokens 256 --no-tune --lr 1e-2".split(" ");
 const lora = [...short, ..."--model model --method lora --lora-rank 4 --steps 6 --checkpoint-every 2".split(" ")];
@@ -38,7 +39,7 @@ Deno.test("train --method lora, then evaluate, submit, merge, average and train 
     assert.equal((await stopAt(folder, [...lora, "--out", "b"], 3, "SIGKILL")).ended, "SIGKILL");
     await run("train", "--out", "b", "--resume");
     for (const name of ["adapter_model.safetensors", "head.safetensors"]) {
-      assert.deepEqual(Deno.readFileSync(`${folder}/a/${name}`), Deno.readFileSync(`${folder}/b/${name}`), name);
+      checkSame(name, Deno.readFileSync(`${folder}/a/${name}`), Deno.readFileSync(`${folder}/b/${name}`));
     }
 
     await run(...lora, "--seed", "7", "--out", "c");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { inFolder, ownCacheIn, stopAt, task } from "./command_line.ts";
 import { oddCsv, oddIds, writeTinyModel } from "./tiny_model.ts";
+import { checkSame } from "../same.ts";
 
 const read = (path: string) => Deno.readFileSync(path);
 const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
@@ -71,7 +72,7 @@ Deno.test("train, evaluate and submit: a run folder that predicts, twice the sam
     const resumed = await task(again, folder);
     assert.equal(resumed.code, 0, resumed.err);
     for (const name of ["model.safetensors", "head.safetensors"]) {
-      assert.deepEqual(read(`${folder}/runs/b/${name}`), read(`${folder}/runs/a/${name}`), name);
+      checkSame(name, read(`${folder}/runs/b/${name}`), read(`${folder}/runs/a/${name}`));
     }
     assert.deepEqual(metrics(`${folder}/runs/b`), metrics(`${folder}/runs/a`));
 
@@ -171,7 +172,7 @@ Deno.test("train --steps 0 writes the untrained model, joint, and --method head 
     assert.match(Deno.readTextFileSync(`${folder}/head/report.html`), /<section id="kernels">/);
     const { openWeights } = await import("../../model/weights.ts");
     const before = await openWeights(`${folder}/model`), after = await openWeights(`${folder}/head`);
-    for (const name of before.names()) assert.deepEqual(await after.readF32(name), await before.readF32(name), name);
+    for (const name of before.names()) checkSame(name, await after.readF32(name), await before.readF32(name));
     before.close();
     after.close();
   }));
@@ -200,7 +201,7 @@ Deno.test("train --method head, killed and resumed, ends with the same bytes, fr
       assert.equal(/backbone reads/.test(resumed.err), !isCached, resumed.err);
       assert.match(resumed.err, /\nsteps +90 of 8 battles, \d+ of them done\n/);
       for (const name of ["head.safetensors", "model.safetensors"]) {
-        assert.deepEqual(read(`${folder}/${out}/${name}`), read(`${folder}/whole/${name}`), name);
+        checkSame(name, read(`${folder}/${out}/${name}`), read(`${folder}/whole/${name}`));
       }
       assert.deepEqual(metrics(`${folder}/${out}`), metrics(`${folder}/whole`));
     }

@@ -16,7 +16,8 @@ import { type Golden, loadGolden, norm, packGolden, stepWeight } from "../golden
 import { compare, halfStep, testGpu } from "../kernels/harness.ts";
 import { adapterGradients, withAdapterEngine } from "./adapter_engine.ts";
 import { checkpointName, openGoldenEngine } from "./golden_engine.ts";
-import { readState, stateOf } from "./state.ts";
+import { checkSame } from "../same.ts";
+import { checkSameState, readState, stateOf } from "./state.ts";
 
 async function openHalf(golden: Golden, scale?: number): Promise<GpuEngine> {
   const engine = await openGoldenEngine((await testGpu()).gpu, golden, undefined, { precision: "f16" });
@@ -116,7 +117,7 @@ Deno.test("a step whose gradients overflow f16 is left out, the scale is halved 
   runSteps(engine, golden, 0, 1);
   const one = await engine.readSteps();
   assert.deepEqual(one.map(({ skipped, finite, gradNorm }) => [skipped, finite, gradNorm]), [[true, true, Infinity]]);
-  assert.deepEqual((await readState(engine)).parameters, before);
+  checkSame("parameters", (await readState(engine)).parameters, before);
   for (let step = 2; step <= 12; step++) {
     engine.accumulate(packGolden(golden, [0, 1]), { step, stepWeight: 2 });
     engine.update({ step, lr: 1e-3 });
@@ -154,7 +155,7 @@ Deno.test("--checkpoint-layers changes no byte of a run in f16", async () => {
     states.push(await readState(engine));
     engine.dispose();
   }
-  assert.deepEqual(states[1], states[0]);
+  checkSameState(states[1], states[0]);
 });
 
 Deno.test("a run in f16 goes on from its state, loss scale included, to the same bytes", async () => {
@@ -169,7 +170,7 @@ Deno.test("a run in f16 goes on from its state, loss scale included, to the same
   const resumed = await openHalf(golden);
   await resumed.writeState(stateOf(state));
   runSteps(resumed, golden, 2);
-  assert.deepEqual(await readState(resumed), await readState(whole));
+  checkSameState(await readState(resumed), await readState(whole));
   const { lossScale: _, ...plain } = state;
   assert.throws(() => resumed.checkState(stateOf(plain)), /holds no loss scale/);
   whole.dispose();

@@ -12,7 +12,8 @@ import { type Golden, loadGolden, norm, packGolden } from "../golden.ts";
 import { compare, halfStep, testGpu } from "../kernels/harness.ts";
 import { limitedGpu, type LoweredLimits } from "../limited_gpu.ts";
 import { openGoldenEngine } from "./golden_engine.ts";
-import { type Arrays, readState, stateOf } from "./state.ts";
+import { checkSame } from "../same.ts";
+import { type Arrays, checkSameState, readState, stateOf } from "./state.ts";
 
 /** Rows of words for one of the golden's. */
 const SPREAD = 4;
@@ -94,19 +95,6 @@ let unsplit: ReturnType<typeof trained> | undefined;
 const inOneBuffer = () => unsplit ??= trained(golden, {}, unclipped);
 /** Those of the largest weight, so that no product is of parts; the table of words, 72 KiB, is in two buffers. */
 const whole = { buffer: 192 * 64 * 4, binding: 192 * 64 * 4 };
-
-/** The first place where two arrays differ: `deepEqual` takes minutes to say so of long ones. */
-function checkSame(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>): void {
-  assert.equal(actual.length, expected.length, `${what}: another length`);
-  const at = Array.from(expected).findIndex((value, i) => actual[i] !== value);
-  assert.equal(at, -1, `${what}: value ${at} is ${actual[at]}, expected ${expected[at]}`);
-}
-
-function checkSameState(actual: Arrays, expected: Arrays): void {
-  for (const key of ["parameters", "firstMoments", "secondMoments"] as const) {
-    checkSame(key, actual[key], expected[key]);
-  }
-}
 
 Deno.test("GpuEngine with trained parameters in shards moves them to the same bytes as in one buffer", async () => {
   const [one, split] = [await inOneBuffer(), await trained(golden, whole, unclipped)];

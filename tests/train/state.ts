@@ -1,5 +1,7 @@
 // An engine's or a checkpoint's state as arrays.
+import assert from "node:assert/strict";
 import { type EngineState, readStored, type Stored } from "../../train/engine.ts";
+import { checkSame } from "../same.ts";
 
 /** A state that is at hand. */
 export type Arrays = { [Part in keyof EngineState]: Float32Array<ArrayBuffer> };
@@ -8,6 +10,12 @@ export type Arrays = { [Part in keyof EngineState]: Float32Array<ArrayBuffer> };
 export async function readState({ state }: { state: EngineState }): Promise<Arrays> {
   const parts = Object.entries(state).map(async ([part, stored]: [string, Stored]) => [part, await readStored(stored)]);
   return Object.fromEntries(await Promise.all(parts));
+}
+
+/** To the bit; the same parts. */
+export function checkSameState(actual: Arrays, expected: Arrays): void {
+  assert.deepEqual(Object.keys(actual), Object.keys(expected));
+  for (const [part, data] of Object.entries(expected)) checkSame(part, actual[part as keyof Arrays]!, data);
 }
 
 /** What an engine takes over, or a checkpoint is written from; in pieces that end anywhere. */
