@@ -76,6 +76,14 @@ export function matmul(
   const rowsOf = (step: Readonly<Record<string, number>>) => form === "TN" ? M : liveRows(a.live, M, step);
   const write = { out, ...(gelu && { pre: gelu.pre }) };
   const drops = activeDropout(residual?.dropout);
+  // What lies behind the sum, as both kinds of kernel are told.
+  const behind = {
+    bias: bias !== undefined,
+    ...(gelu && { gelu: gelu.form }),
+    ...(slope && { slope: slope.form }),
+    ...(residual && { residual: drops ? "dropped" as const : "whole" as const }),
+  };
+  const vectors = { ...(bias && { bias }), ...(drops && { residualKeys: drops.tokenKeys }) };
   const flops = 2 * M * N * K;
 
   const { texture, tile: workgroup } = tape.tilesOf(form, [M, N, K]);
@@ -90,19 +98,15 @@ export function matmul(
     const floats = b instanceof QuantisedTensor ? dequantised(tape, b) : b;
     const operands = {
       ...{ a: tape.texture(a), b: tape.texture(floats) },
-      ...(bias && { bias }),
+      ...vectors,
       ...(slope && { pre: tape.texture(slope.pre) }),
       ...(residual && { residual: tape.texture(residual.x) }),
-      ...(drops && { residualKeys: drops.tokenKeys }),
     };
     for (const { first: column, count, part } of columnsOf(N, low?.parts)) {
       const dropout = part && low?.dropout, ranges = count < N || at !== undefined;
       const epilogue = {
-        bias: bias !== undefined,
-        ...(gelu && { gelu: gelu.form }),
+        ...behind,
         ...(accumulate === 1 && { accumulate: true }),
-        ...(slope && { slope: slope.form }),
-        ...(residual && { residual: drops ? "dropped" as const : "whole" as const }),
         ...(ranges && { ranges }),
         ...(part && { low: true }),
         ...(dropout && { dropout: "low" as const }),
@@ -167,20 +171,11 @@ export function matmul(
     addPartialSums(tape, { partial, rows: K, live: a.live, offset: 0, chunk }, out);
     return;
   }
-  const epilogue = {
-    bias: bias !== undefined,
-    ...(gelu && { gelu: gelu.form }),
-    ...(slope && { slope: slope.form }),
-    ...(residual && { residual: drops ? "dropped" as const : "whole" as const }),
-    quantised: packed !== undefined,
-  };
-  tape.run(tileMatmulKernel(workgroup, epilogue), "main", {
+  tape.run(tileMatmulKernel(workgroup, { ...behind, quantised: packed !== undefined }), "main", {
     read: {
-      ...{ a, ...right },
-      ...(bias && { bias }),
+      ...{ a, ...right, ...vectors },
       ...(slope && { pre: slope.pre }),
       ...(residual && { residual: residual.x }),
-      ...(drops && { residualKeys: drops.tokenKeys }),
     },
     write,
     size: { ...common, ...strides, accumulate, ...packed?.size, ...residualFields(drops) },

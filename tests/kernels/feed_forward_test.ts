@@ -1,12 +1,15 @@
 // One table of cases drives two dense layers as a block has them, x -> GELU -> sum with dropout and residual: what the products
 // do beside multiplying, the residual and the derivative of GELU, through textures and tiles and where it takes two passes.
+import assert from "node:assert/strict";
+import { Recorder } from "../../gpu/recorder.ts";
 import { type Tensor } from "../../gpu/tensor.ts";
 import { type Adapters } from "../../kernels/adapters.ts";
 import { sideKey, tokenKey } from "../../kernels/dropout.ts";
 import { type GeluForm } from "../../kernels/gelu_forms.ts";
 import { linear } from "../../kernels/linear.ts";
 import { defaultSchedules } from "../../kernels/schedules.ts";
-import { checkCase, type Input, normal, type Values } from "./harness.ts";
+import { Tape } from "../../kernels/tape.ts";
+import { checkCase, type Input, normal, testGpu, type Values } from "./harness.ts";
 import { dropoutMask } from "./reference/dropout.ts";
 import {
   geluExact,
@@ -132,6 +135,18 @@ for (const at of cases) {
       }));
   }
 }
+
+Deno.test("linear() refuses a residual of another shape, or beside GELU", async () => {
+  const recorder = new Recorder((await testGpu()).gpu),
+    tape = new Tape(recorder, { schedules: defaultSchedules(true) });
+  const tensor = (...shape: number[]) => recorder.tensor(shape);
+  const [x, weight, bias] = [tensor(5, 8), tensor(4, 8), tensor(4)];
+  assert.throws(() => linear(tape, x, { weight, residual: { x: tensor(4, 5) } }), /to \[5,8\] beside \[4,5\]/);
+  assert.throws(
+    () => linear(tape, x, { weight, bias, gelu: "erf", residual: { x: tensor(5, 4) } }),
+    /with GELU beside/,
+  );
+});
 
 /** weight + scale B^T A, [n, k], where the case has adapters. */
 function adapted(values: Values, name: "up" | "down", rank = 0): Float64Array {
